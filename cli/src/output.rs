@@ -169,10 +169,10 @@ impl Bar {
         self.begin("roles", 0);
     }
 
-    /// Counts one of these more that was read.
+    /// Counts one of these more that was read, of so many.
     pub(super) fn read_one(&self, what: &'static str, of: usize) {
         self.0.set_message(what);
-        self.0.set_length(u64::try_from(of).unwrap_or(u64::MAX));
+        self.0.set_length(u64::try_from(of).unwrap_or(u64::MAX).max(self.0.position() + 1));
         self.0.inc(1);
     }
 

@@ -1,9 +1,10 @@
 //! `guardrailctl preview-policy`: what would this change of a Bedrock policy do, and to whom?
 
 mod json;
+mod now;
 mod print;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -13,15 +14,17 @@ use super::names::Names;
 use super::output::{self, Bar};
 use super::{OK, Output, UNFINISHED, Unfit, connect, read_file, settings};
 use crate::inspector::{BedrockPolicyReader, SeenPolicies};
-use guardrail_keeper::engine::{self, Stopped};
+use guardrail_keeper::engine::{self, Keeper, Stopped};
 use keeper_core::bedrock_policy::{
-    AccountPaths, AttachPoint, BedrockPolicy, ChangePreview, ConfigurationContent, Consequence,
-    InvalidBedrockPolicy, PolicyChange, PolicyId, RegionContent, preview,
+    AccountPaths, AttachPoint, BedrockPolicy, ChangePreview, ConfigurationContent, ImpossibleChange,
+    InvalidBedrockPolicy, PolicyChange, PolicyId, RegionContent, concerned, preview,
 };
-use keeper_core::failure::Failure;
-use keeper_core::ids::AccountId;
+use keeper_core::enforcement::Enforcement;
+use keeper_core::failure::Category;
+use keeper_core::ids::ParentId;
 use keeper_core::organization::Organization;
 use keeper_core::settings::BaselineSource;
+use now::{Asked, ask};
 
 const LONG_ABOUT: &str = "\
 Show what a change of a Bedrock policy would do to each account, before anybody makes it
@@ -33,14 +36,15 @@ Four changes can be looked at:
   --policy ID --attach-to TARGET     a policy is attached there, besides
   --policy ID --detach-from TARGET   a policy is detached
 
-Every Bedrock policy of the organization and every account's place are read. What each account has now and would have \
-is computed by the rules of docs/organization-level.md, under every answer to what AWS doesn't document: whom the \
-change freezes, whom it gives something else, and where it depends on an order that AWS doesn't show. Nothing is \
-written. Whether the guardrail exists, and whether the accounts may apply it, isn't looked at.
+Every Bedrock policy of the organization and every account's place are read, and what AWS publishes to the accounts \
+that the change concerns. What each would have is computed by the rules of docs/organization-level.md, under every \
+answer to what AWS doesn't document and every order of attachment, as far as what is published doesn't disprove them. \
+Nothing is written. Whether the guardrails exist, and whether the accounts may apply them, isn't looked at.
 
 It needs credentials that may read the organization: the management account's, or those of a delegated administrator.
 
-Exits with 0 if no account is frozen, guarded less than before, or not known; with 1 otherwise.";
+Exits with 0 if every account's result is known, and no account is or stays frozen, is guarded less than before, or gets \
+a guardrail that its calls would fail with; with 1 otherwise.";
 
 /// Show what a change of a Bedrock policy would do to each account, before anybody makes it
 #[derive(Debug, Args)]
@@ -71,28 +75,70 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let bar = Bar::new();
     let seen = reader.everything(|all| bar.read_one("policies", all)).await;
     let seen = seen.map_err(Stopped::OrganizationUnreadable)?;
-    drop(bar);
     let paths: AccountPaths =
         organization.accounts.values().map(|account| (account.id.clone(), account.path.clone())).collect();
-    let after = change.applied(&seen.policies).map_err(|impossible| Unfit(impossible.to_string()))?;
-    let preview = preview(&seen.policies, &after, &paths);
+    if let Some(point) = change.point() {
+        is_there(&keeper, &organization, point).await?;
+    }
+    let impossible = |impossible: ImpossibleChange| Unfit(impossible.to_string());
+    let after = change.applied(&seen.policies).map_err(impossible)?;
+    let Asked { now, is_enabled, warnings } =
+        ask(&reader, &concerned(&seen.policies, &after, &paths), &bar).await;
+    drop(bar);
+    let preview = preview(&change, &seen.policies, &paths, &now).map_err(impossible)?;
     let shown = preview.groups.iter().flat_map(|group| &group.accounts);
     let names = Names::read(&keeper, shown.filter_map(|account| organization.accounts.get(account))).await;
-    let previewed = PreviewedChange {
+    let mut previewed = PreviewedChange {
         change: &change,
         preview: &preview,
         seen: &seen,
         organization: &organization,
         names,
+        is_enabled,
+        warnings,
     };
+    let of_others = previewed.warn_of_owners();
     match arguments.output {
         Output::Json => output::print_json(&previewed.to_json()),
         Output::Text => previewed.print(),
     }
-    previewed.warn_of_owners();
-    let is_known = previewed.compare_frozen(reader.frozen().await);
     let is_harmful = preview.groups.iter().any(|group| group.consequence.is_harmful());
-    Ok(if is_harmful || !is_known || !organization.unplaced.is_empty() { UNFINISHED } else { OK })
+    let is_known = organization.unplaced.is_empty() && now.values().all(|now| now.is_frozen.is_some());
+    Ok(if is_harmful || of_others || !is_known { UNFINISHED } else { OK })
+}
+
+/// Whether there is such a root, OU or account in the organization.
+async fn is_there(keeper: &Keeper, organization: &Organization, point: &AttachPoint) -> anyhow::Result<()> {
+    let is_known = match point {
+        AttachPoint::Account(account) => {
+            organization.accounts.contains_key(account)
+                || organization.unplaced.contains_key(account.as_str())
+        }
+        AttachPoint::Parent(parent) => {
+            let mut parents = organization.accounts.values().flat_map(|account| account.path.parents());
+            parents.any(|known| known == parent)
+                || (!parent.is_root() && is_empty_unit(keeper, parent).await?)
+        }
+    };
+    if is_known {
+        return Ok(());
+    }
+    Err(Unfit(format!(
+        "there is no {point} in {}: give the id of its root (r-…), of an OU (ou-…) or of an account (12 digits)",
+        organization.id
+    ))
+    .into())
+}
+
+/// Whether there is an OU of this id, in which no account stands.
+async fn is_empty_unit(keeper: &Keeper, unit: &ParentId) -> anyhow::Result<bool> {
+    match keeper.cloud().organizations().unit_name(unit).await {
+        Ok(_) => Ok(true),
+        Err(failure) if failure.category == Category::Gone || failure.category == Category::Rejected => {
+            Ok(false)
+        }
+        Err(failure) => Err(Stopped::OrganizationUnreadable(failure).into()),
+    }
 }
 
 /// What is shown of a change.
@@ -102,59 +148,40 @@ struct PreviewedChange<'a> {
     seen: &'a SeenPolicies,
     organization: &'a Organization,
     names: Names,
+    is_enabled: bool,
+    warnings: Vec<String>,
 }
 
 impl PreviewedChange<'_> {
-    /// Warns of accounts that AWS calls frozen and that are not predicted to be: the change reaches none of them. Returns
-    /// whether there are none.
-    fn compare_frozen(&self, frozen: Result<Option<BTreeSet<AccountId>>, Failure>) -> bool {
-        let frozen = match frozen {
-            Ok(Some(frozen)) => frozen,
-            Ok(None) => {
-                output::note(
-                    "Bedrock policies are not enabled in this organization: nothing can be attached before they are",
-                );
-                return true;
-            }
-            Err(failure) => {
-                output::warning(format_args!("which accounts AWS calls frozen is not known: {failure}"));
-                return false;
-            }
-        };
-        let stays = self.preview.groups.iter().filter_map(|group| match &group.consequence {
-            Consequence::StaysFrozen(_) => Some(&group.accounts),
-            Consequence::Freezes(_) | Consequence::NotKnown(_) | Consequence::Changes(_) => None,
-        });
-        let predicted: BTreeSet<&AccountId> = stays.flatten().collect();
-        let others: Vec<&AccountId> = frozen.iter().filter(|account| !predicted.contains(account)).collect();
-        for account in &others {
-            output::warning(format_args!(
-                "AWS calls {account} frozen, which is not what its attached policies come to here: the change does not \
-                 reach it (guardrailctl effective-policy {account} says why)"
-            ));
-        }
-        others.is_empty()
+    /// Warns of guardrails that aren't the management account's. Returns whether there are any.
+    fn warn_of_owners(&mut self) -> bool {
+        let of_others: BTreeSet<String> = self
+            .enforced()
+            .filter(|enforcement| enforcement.guardrail.account != self.organization.management)
+            .map(|enforcement| enforcement.guardrail.to_string())
+            .collect();
+        let management = &self.organization.management;
+        self.warnings.extend(of_others.iter().map(|guardrail| {
+            format!(
+                "{guardrail} is not the management account's ({management}): AWS asks that of guardrails in Bedrock \
+                 policies, and calls may fail"
+            )
+        }));
+        !of_others.is_empty()
     }
 
-    /// Warns of guardrails that aren't the management account's.
-    fn warn_of_owners(&self) {
-        let mut others = BTreeSet::new();
-        for group in &self.preview.groups {
-            let Consequence::Changes(regions) = &group.consequence else { continue };
-            let contents = regions.values().flat_map(|change| &change.after).flat_map(RegionContent::values);
-            others.extend(contents.filter_map(|content| match content {
-                ConfigurationContent::Enforces(one) | ConfigurationContent::OtherRegion(one) => {
-                    (one.guardrail.account != self.organization.management).then(|| one.guardrail.to_string())
-                }
-                ConfigurationContent::Unclear => None,
-            }));
-        }
-        for guardrail in others {
-            output::warning(format_args!(
-                "{guardrail} isn't the management account's ({}), as AWS asks of guardrails in Bedrock policies",
-                self.organization.management
-            ));
-        }
+    /// Everything that accounts may have after, in Regions that change.
+    fn enforced(&self) -> impl Iterator<Item = &Enforcement> {
+        let regions = self.preview.groups.iter().filter_map(|group| group.consequence.regions());
+        let after = regions.flat_map(BTreeMap::values).flat_map(|change| &change.after);
+        after.flat_map(RegionContent::values).filter_map(ConfigurationContent::enforcement)
+    }
+
+    /// The guardrail versions among it, in words.
+    fn versions(&self) -> BTreeSet<String> {
+        self.enforced()
+            .map(|enforcement| format!("{}:{}", enforcement.guardrail, enforcement.version))
+            .collect()
     }
 }
 
@@ -177,7 +204,7 @@ impl Arguments {
             }
             _ => {
                 return Err(Unfit(
-                    "this says not which change is meant: give FILE and --attach-to, FILE and --policy, --policy and \
+                    "this does not say which change is meant: give FILE and --attach-to, FILE and --policy, --policy and \
                      --attach-to, or --policy and --detach-from"
                         .to_owned(),
                 )

@@ -19,6 +19,7 @@
 mod build;
 mod change_extent;
 mod compare;
+mod consequence;
 mod decide;
 mod document;
 mod effective;
@@ -30,6 +31,8 @@ mod level;
 mod merge;
 mod no_safe_order;
 mod order;
+mod peers;
+mod policy_change;
 mod predict;
 mod preview;
 mod problem;
@@ -48,6 +51,7 @@ mod write;
 pub use build::{MAX_POLICY_CHARACTERS, OwnDocument};
 pub use change_extent::ChangeExtent;
 pub use compare::{PolicyDifference, RegionComparison, SettingDifference, compare};
+pub use consequence::{ConfigurationContent, Consequence, RegionChange, RegionContent};
 pub use decide::{OrganizationDecision, SafeSteps, decide};
 pub use document::BedrockPolicy;
 pub use effective::{EffectivePolicy, Meaning};
@@ -58,11 +62,9 @@ pub use level::{AccountProof, OrganizationLevel, OrganizationWants, Proofs};
 pub use merge::{Forbidden, MergeError, MergeErrorCode, MergeLevel, MergedPolicy, merge};
 pub use no_safe_order::NoSafeOrder;
 pub use order::{MAX_ATTACHED, OwnPolicies, WantedPolicies, ordered_steps};
+pub use policy_change::{ImpossibleChange, PolicyChange};
 pub use predict::{AccountPaths, AttachedPolicies, Forecast, Prediction, forecast, predict, reached_alike};
-pub use preview::{
-    ChangePreview, ConfigurationContent, Consequence, ImpossibleChange, PolicyChange, PreviewGroup,
-    RegionChange, RegionContent, preview,
-};
+pub use preview::{AccountNow, ChangePreview, PolicyChain, PreviewGroup, concerned, preview};
 pub use problem::{InvalidBedrockPolicy, PolicyProblem, PolicyProblemKind};
 pub use rules::{ContainerLocks, ForbiddenOperator, LetterCase, MergeRules, ModelLists, TwoNames};
 pub use seen::{NamedPolicy, PublishedPolicy, ReportedError, SeenAccountPolicies, UnreadPart};

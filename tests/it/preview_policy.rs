@@ -42,32 +42,38 @@ async fn who_would_get_what_is_shown_and_nothing_is_written() {
     check(
         &ran,
         expect![[r#"
-        a new policy is attached to ou-exam-sandbox1 (Sandbox): 2 of 8 accounts concerned
+            a new policy is attached to ou-exam-sandbox1 (Sandbox): changes 2 of 8 accounts
 
-        changed 2 accounts: 300000000005 (Sandbox/playground), 300000000006 (Sandbox/abandoned)
-          us-east-1       base1a2b3c4d:2 => base1a2b3c4d:3
-                          from the new policy on ou-exam-sandbox1
-        exit 0
-    "#]],
+            changed, 2 accounts: 300000000005 (Sandbox/playground), 300000000006 (Sandbox/abandoned)
+              us-east-1       base1a2b3c4d:2 => base1a2b3c4d:3
+                              from the new policy on ou-exam-sandbox1
+
+            not checked: that these exist, and that the accounts may apply them
+              arn:aws:bedrock:us-east-1:111111111111:guardrail/base1a2b3c4d:3
+            exit 0
+        "#]],
     );
     // Another version for the root, and no Region Ireland any more: the policies of others stay in it.
     let ran = previews(&world, &newer, &[FILE, "--policy", "p-corporate1"]).await;
     check(
         &ran,
         expect![[r#"
-        p-corporate1 (corporate) is changed: 8 of 8 accounts concerned
+            p-corporate1 (corporate) is changed: changes 8 of 8 accounts
 
-        changed 4 accounts: 111111111111 (management), 222222222222 (guardrail-owner), 300000000005 (Sandbox/playground), 300000000006 (Sandbox/abandoned)
-          eu-west-1       base1a2b3c4d:2 => nothing
-          us-east-1       base1a2b3c4d:2 => base1a2b3c4d:3
-                          from p-corporate1 (corporate) on r-exam
+            changed, 4 accounts: 111111111111 (management), 222222222222 (guardrail-owner), 300000000005 (Sandbox/playground), 300000000006 (Sandbox/abandoned)
+              eu-west-1       base1a2b3c4d:2 => no guardrail (guardrail lost)
+              us-east-1       base1a2b3c4d:2 => base1a2b3c4d:3
+                              from p-corporate1 (corporate) on r-exam
 
-        changed 4 accounts: 300000000001 (Workload/payments), 300000000002 (Workload/shipping), 300000000003 (Workload/search), 300000000004 (Workload/support)
-          eu-west-1       base1a2b3c4d:2 => nothing
-          us-east-1       base1a2b3c4d:2 models ALL except amazon.titan-embed-text-v2:0 => base1a2b3c4d:3 models ALL except amazon.titan-embed-text-v2:0
-                          from p-corporate1 (corporate) on r-exam and p-embeddings (embeddings) on ou-exam-workload
-        exit 1
-    "#]],
+            changed, 4 accounts: 300000000001 (Workload/payments), 300000000002 (Workload/shipping), 300000000003 (Workload/search), 300000000004 (Workload/support)
+              eu-west-1       base1a2b3c4d:2 => no guardrail (guardrail lost)
+              us-east-1       base1a2b3c4d:2 models ALL except amazon.titan-embed-text-v2:0 => base1a2b3c4d:3 models ALL except amazon.titan-embed-text-v2:0
+                              from p-corporate1 (corporate) on r-exam and p-embeddings (embeddings) on ou-exam-workload
+
+            not checked: that these exist, and that the accounts may apply them
+              arn:aws:bedrock:us-east-1:111111111111:guardrail/base1a2b3c4d:3
+            exit 1
+        "#]],
     );
     let json = previews(&world, &newer, &[FILE, "--policy", "p-corporate1", "--output", "json"]).await;
     assert_eq!(json.code, ran.code);
@@ -77,22 +83,25 @@ async fn who_would_get_what_is_shown_and_nothing_is_written() {
     check(
         &previews(&world, &older, &[FILE, "--attach-to", PAYMENTS]).await,
         expect![[r#"
-        a new policy is attached to 300000000001 (Workload/payments): 1 of 8 accounts concerned
+            a new policy is attached to 300000000001 (Workload/payments): changes 1 of 8 accounts
 
-        changed 1 account: 300000000001 (Workload/payments)
-          us-east-1       base1a2b3c4d:2 models ALL except amazon.titan-embed-text-v2:0 => base1a2b3c4d:1
-                          from the new policy on 300000000001
-        exit 0
-    "#]],
+            changed, 1 account: 300000000001 (Workload/payments)
+              us-east-1       base1a2b3c4d:2 models ALL except amazon.titan-embed-text-v2:0 => base1a2b3c4d:1 (guards less)
+                              from the new policy on 300000000001
+
+            not checked: that these exist, and that the accounts may apply them
+              arn:aws:bedrock:us-east-1:111111111111:guardrail/base1a2b3c4d:1
+            exit 1
+        "#]],
     );
     // Where nothing would change.
     check(
         &previews(&world, &older, &[FILE, "--attach-to", ROOT]).await,
         expect![[r#"
-        a new policy is attached to r-exam: 0 of 8 accounts concerned
-        no account has anything else than before: no account is below, or other policies decide (one further down, or the first of those on one point)
-        exit 0
-    "#]],
+            a new policy is attached to r-exam: changes 0 of 8 accounts
+            8 accounts below have what they had before: other policies decide there, one further down or one that was attached before
+            exit 0
+        "#]],
     );
     assert_eq!(world.writes(), [""; 0]);
 }
@@ -104,16 +113,16 @@ async fn whom_it_would_freeze_is_said() {
     check(
         &previews(&world, "", &detached).await,
         expect![[r#"
-            p-corporate1 (corporate) is detached from r-exam: 8 of 8 accounts concerned
+            p-corporate1 (corporate) is detached from r-exam: changes 8 of 8 accounts
 
-            frozen 4 accounts: 300000000001 (Workload/payments), 300000000002 (Workload/shipping), 300000000003 (Workload/search), 300000000004 (Workload/support)
-              keeps what it has, and no later change of a Bedrock policy reaches it, before this is corrected:
+            frozen, 4 accounts: 300000000001 (Workload/payments), 300000000002 (Workload/shipping), 300000000003 (Workload/search), 300000000004 (Workload/support)
+              An account that is frozen keeps what it has, and no change of a Bedrock policy reaches it until this is corrected:
               KEY_REQUIRED at bedrock.guardrail_inference.us-east-1.main.identifier: p-embeddings (embeddings) on ou-exam-workload
               KEY_REQUIRED at bedrock.guardrail_inference.us-east-1.main.model_enforcement.included_models: p-embeddings (embeddings) on ou-exam-workload
 
-            changed 4 accounts: 111111111111 (management), 222222222222 (guardrail-owner), 300000000005 (Sandbox/playground), 300000000006 (Sandbox/abandoned)
-              eu-west-1       base1a2b3c4d:2 => nothing
-              us-east-1       base1a2b3c4d:2 => nothing
+            changed, 4 accounts: 111111111111 (management), 222222222222 (guardrail-owner), 300000000005 (Sandbox/playground), 300000000006 (Sandbox/abandoned)
+              eu-west-1       base1a2b3c4d:2 => no guardrail (guardrail lost)
+              us-east-1       base1a2b3c4d:2 => no guardrail (guardrail lost)
             exit 1
         "#]],
     );
@@ -121,20 +130,60 @@ async fn whom_it_would_freeze_is_said() {
     check(
         &previews(&world, &another_name, &[FILE, "--attach-to", PLAYGROUND]).await,
         expect![[r#"
-        a new policy is attached to 300000000005 (Sandbox/playground): 1 of 8 accounts concerned
+            a new policy is attached to 300000000005 (Sandbox/playground): changes 1 of 8 accounts
 
-        frozen 1 account: 300000000005 (Sandbox/playground)
-          keeps what it has, and no later change of a Bedrock policy reaches it, before this is corrected:
-          ELEMENTS_TOO_MANY at bedrock.guardrail_inference.us-east-1: p-corporate1 (corporate) on r-exam and the new policy on 300000000005
+            may be frozen, 1 account: 300000000005 (Sandbox/playground)
+              An account that is frozen keeps what it has, and no change of a Bedrock policy reaches it until this is corrected:
+              ELEMENTS_TOO_MANY at bedrock.guardrail_inference.us-east-1: p-corporate1 (corporate) on r-exam and the new policy on 300000000005
+              AWS does not document whether it is so (docs/organization-level.md). If it is not:
+              us-east-1       base1a2b3c4d:2 => base1a2b3c4d:2 and base1a2b3c4d:2
+                              from p-corporate1 (corporate) on r-exam and the new policy on 300000000005
+
+            not checked: that these exist, and that the accounts may apply them
+              arn:aws:bedrock:us-east-1:111111111111:guardrail/base1a2b3c4d:2
+            exit 1
+        "#]],
+    );
+    // What it would take to set them free is no harm, and says what they keep meanwhile.
+    let settings = ["--policy", "p-embeddings", "--detach-from", WORKLOAD];
+    let froze = |world: &World| {
+        world.server.with(|model| {
+            let caller = model.caller(&format!("arn:aws:iam::{HUB}:root"), US).unwrap();
+            model.detach_policy(&caller, "p-corporate1", ROOT).unwrap();
+        });
+        world.wait(60);
+    };
+    let frozen = usual().start().await;
+    froze(&frozen);
+    check(
+        &previews(&frozen, "", &settings).await,
+        expect![[r#"
+        p-embeddings (embeddings) is detached from ou-exam-workload (Workload): changes 4 of 8 accounts
+
+        no longer frozen, 4 accounts: 300000000001 (Workload/payments), 300000000002 (Workload/shipping), 300000000003 (Workload/search), 300000000004 (Workload/support)
+          eu-west-1       base1a2b3c4d:2 => no guardrail (guardrail lost)
+          us-east-1       base1a2b3c4d:2 models ALL except amazon.titan-embed-text-v2:0 => no guardrail (guardrail lost)
         exit 1
     "#]],
     );
+    // Somebody else's change is no matter of theirs.
+    let good = content("main", &[(US, all(US, 3))]);
+    check(
+        &previews(&frozen, &good, &[FILE, "--attach-to", PLAYGROUND]).await,
+        expect![[r#"
+        a new policy is attached to 300000000005 (Sandbox/playground): changes 1 of 8 accounts
+
+        changed, 1 account: 300000000005 (Sandbox/playground)
+          us-east-1       no guardrail => base1a2b3c4d:3
+                          from the new policy on 300000000005
+
+        not checked: that these exist, and that the accounts may apply them
+          arn:aws:bedrock:us-east-1:111111111111:guardrail/base1a2b3c4d:3
+        exit 0
+    "#]],
+    );
     // Once it is made, the simulator says the same, whose merge is another one.
-    world.server.with(|model| {
-        let caller = model.caller(&format!("arn:aws:iam::{HUB}:root"), US).unwrap();
-        model.detach_policy(&caller, "p-corporate1", ROOT).unwrap();
-    });
-    world.wait(60);
+    froze(&world);
     let ran = Guardrailctl::of(&world).run(&["effective-policy", PAYMENTS]).await;
     assert!(ran.out.contains("state     frozen"), "{ran}");
     let ran = Guardrailctl::of(&world).run(&["effective-policy", PLAYGROUND]).await;
@@ -148,11 +197,35 @@ async fn what_is_wrong_with_the_question_is_said() {
     for (text, arguments, expected) in [
         (
             good.as_str(),
-            &[FILE][..],
+            &[FILE, "--attach-to", "ou-exam-nosuch00"][..],
             expect![[r#"
-            stderr: error: this says not which change is meant: give FILE and --attach-to, FILE and --policy, --policy and --attach-to, or --policy and --detach-from
+            stderr: error: there is no ou-exam-nosuch00 in o-exampleorgid: give the id of its root (r-…), of an OU (ou-…) or of an account (12 digits)
             exit 2
         "#]],
+        ),
+        (
+            &good,
+            &[FILE, "--attach-to", "400000000001"],
+            expect![[r#"
+            stderr: error: there is no 400000000001 in o-exampleorgid: give the id of its root (r-…), of an OU (ou-…) or of an account (12 digits)
+            exit 2
+        "#]],
+        ),
+        (
+            &good,
+            &["--policy", "p-nothere123", "--detach-from", ROOT],
+            expect![[r#"
+            stderr: error: there is no Bedrock policy p-nothere123: give the id of one that is there
+            exit 2
+        "#]],
+        ),
+        (
+            &good,
+            &[FILE],
+            expect![[r#"
+                stderr: error: this does not say which change is meant: give FILE and --attach-to, FILE and --policy, --policy and --attach-to, or --policy and --detach-from
+                exit 2
+            "#]],
         ),
         (
             &good,
@@ -201,13 +274,16 @@ async fn what_is_wrong_with_the_question_is_said() {
             &content("main", &[(US, all(US, 1))]).replace(HUB, OWNER),
             &[FILE, "--attach-to", SANDBOX],
             expect![[r#"
-                a new policy is attached to ou-exam-sandbox1 (Sandbox): 2 of 8 accounts concerned
+                a new policy is attached to ou-exam-sandbox1 (Sandbox): changes 2 of 8 accounts
 
-                changed 2 accounts: 300000000005 (Sandbox/playground), 300000000006 (Sandbox/abandoned)
+                changed, 2 accounts: 300000000005 (Sandbox/playground), 300000000006 (Sandbox/abandoned)
                   us-east-1       base1a2b3c4d:2 => base1a2b3c4d:1
                                   from the new policy on ou-exam-sandbox1
-                stderr: warning: arn:aws:bedrock:us-east-1:222222222222:guardrail/base1a2b3c4d isn't the management account's (111111111111), as AWS asks of guardrails in Bedrock policies
-                exit 0
+
+                not checked: that these exist, and that the accounts may apply them
+                  arn:aws:bedrock:us-east-1:222222222222:guardrail/base1a2b3c4d:1
+                stderr: warning: arn:aws:bedrock:us-east-1:222222222222:guardrail/base1a2b3c4d is not the management account's (111111111111): AWS asks that of guardrails in Bedrock policies, and calls may fail
+                exit 1
             "#]],
         ),
         // AWS takes it, and every call would fail.
@@ -215,11 +291,14 @@ async fn what_is_wrong_with_the_question_is_said() {
             &content("main", &[(US, json!({ "identifier": { "@@assign": identifier(EU, 1) } }))]),
             &[FILE, "--attach-to", SANDBOX],
             expect![[r#"
-                a new policy is attached to ou-exam-sandbox1 (Sandbox): 2 of 8 accounts concerned
+                a new policy is attached to ou-exam-sandbox1 (Sandbox): changes 2 of 8 accounts
 
-                changed 2 accounts: 300000000005 (Sandbox/playground), 300000000006 (Sandbox/abandoned)
+                changed, 2 accounts: 300000000005 (Sandbox/playground), 300000000006 (Sandbox/abandoned)
                   us-east-1       base1a2b3c4d:2 => base1a2b3c4d:1 of eu-west-1: every call would fail
                                   from p-corporate1 (corporate) on r-exam and the new policy on ou-exam-sandbox1
+
+                not checked: that these exist, and that the accounts may apply them
+                  arn:aws:bedrock:eu-west-1:111111111111:guardrail/base1a2b3c4d:1
                 stderr: warning: new.json:1:82: bedrock.guardrail_inference.us-east-1.main.identifier.@@assign: the guardrail is of another Region, and every call would fail; write one of this Region
                 exit 1
             "#]],
@@ -238,28 +317,34 @@ async fn what_aws_says_of_frozen_accounts_is_held_against_the_prediction() {
     check(
         &previews(&world, &good, &[FILE, "--attach-to", SANDBOX]).await,
         expect![[r#"
-        a new policy is attached to ou-exam-sandbox1 (Sandbox): 2 of 8 accounts concerned
+            a new policy is attached to ou-exam-sandbox1 (Sandbox): changes 2 of 8 accounts
 
-        changed 2 accounts: 300000000005 (Sandbox/playground), 300000000006 (Sandbox/abandoned)
-          us-east-1       base1a2b3c4d:2 => base1a2b3c4d:3
-                          from the new policy on ou-exam-sandbox1
-        stderr: warning: which accounts AWS calls frozen is not known: ListAccountsWithInvalidEffectivePolicy: AccessDeniedException: No. (denied)
-        exit 1
-    "#]],
+            changed, 2 accounts: 300000000005 (Sandbox/playground), 300000000006 (Sandbox/abandoned)
+              us-east-1       base1a2b3c4d:2 => base1a2b3c4d:3
+                              from the new policy on ou-exam-sandbox1
+
+            not checked: that these exist, and that the accounts may apply them
+              arn:aws:bedrock:us-east-1:111111111111:guardrail/base1a2b3c4d:3
+            stderr: warning: which accounts AWS calls frozen is not known, so every possibility is shown: ListAccountsWithInvalidEffectivePolicy: AccessDeniedException: No. (denied) (needs organizations:ListAccountsWithInvalidEffectivePolicy)
+            exit 1
+        "#]],
     );
     // Not enabled: nothing is attached, and something could be.
     let world = World::of(&Document::default()).start().await;
     check(
         &previews(&world, &good, &[FILE, "--attach-to", SANDBOX]).await,
         expect![[r#"
-        a new policy is attached to ou-exam-sandbox1 (Sandbox): 2 of 8 accounts concerned
+            Bedrock policies are not enabled in this organization: nothing can be attached before the type BEDROCK_POLICY is enabled on the root
+            a new policy is attached to ou-exam-sandbox1 (Sandbox): changes 2 of 8 accounts
 
-        changed 2 accounts: 300000000005 (Sandbox/playground), 300000000006 (Sandbox/abandoned)
-          us-east-1       nothing => base1a2b3c4d:3
-                          from the new policy on ou-exam-sandbox1
-        stderr: Bedrock policies are not enabled in this organization: nothing can be attached before they are
-        exit 0
-    "#]],
+            changed, 2 accounts: 300000000005 (Sandbox/playground), 300000000006 (Sandbox/abandoned)
+              us-east-1       no guardrail => base1a2b3c4d:3
+                              from the new policy on ou-exam-sandbox1
+
+            not checked: that these exist, and that the accounts may apply them
+              arn:aws:bedrock:us-east-1:111111111111:guardrail/base1a2b3c4d:3
+            exit 0
+        "#]],
     );
     // AWS calls an account frozen that the prediction calls frozen as well: it is said once.
     let theirs: Value = serde_json::from_str(&content("other", &[(US, all(US, 1))])).unwrap();
@@ -277,17 +362,20 @@ async fn what_aws_says_of_frozen_accounts_is_held_against_the_prediction() {
     check(
         &ran,
         expect![[r#"
-        a new policy is attached to ou-exam-sandbox1 (Sandbox): 2 of 8 accounts concerned
+            a new policy is attached to ou-exam-sandbox1 (Sandbox): changes 2 of 8 accounts
 
-        not reached 1 account: 300000000005 (Sandbox/playground)
-          is frozen, and stays so:
-          ELEMENTS_TOO_MANY at bedrock.guardrail_inference.us-east-1: p-theirs1234 (theirs) on 300000000005 and the new policy on ou-exam-sandbox1
+            stays frozen, 1 account: 300000000005 (Sandbox/playground)
+              An account that is frozen keeps what it has, and no change of a Bedrock policy reaches it until this is corrected:
+              ELEMENTS_TOO_MANY at bedrock.guardrail_inference.us-east-1: p-theirs1234 (theirs) on 300000000005 and the new policy on ou-exam-sandbox1
 
-        changed 1 account: 300000000006 (Sandbox/abandoned)
-          us-east-1       base1a2b3c4d:2 => base1a2b3c4d:3
-                          from the new policy on ou-exam-sandbox1
-        exit 1
-    "#]],
+            changed, 1 account: 300000000006 (Sandbox/abandoned)
+              us-east-1       base1a2b3c4d:2 => base1a2b3c4d:3
+                              from the new policy on ou-exam-sandbox1
+
+            not checked: that these exist, and that the accounts may apply them
+              arn:aws:bedrock:us-east-1:111111111111:guardrail/base1a2b3c4d:3
+            exit 1
+        "#]],
     );
 }
 

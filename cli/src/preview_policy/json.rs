@@ -17,26 +17,35 @@ impl PreviewedChange<'_> {
             "change": change(self.change),
             "groups": self.preview.groups.iter().map(|group| self.group(group)).collect::<Value>(),
             "unchanged": self.preview.unchanged,
+            "unconcerned": self.preview.unconcerned,
+            "enabled": self.is_enabled,
+            "not_checked": self.versions(),
             "not_placed": unplaced.keys().collect::<Vec<_>>(),
+            "warnings": self.warnings,
             "names": self.names.to_json(),
         })
     }
 
     fn group(&self, PreviewGroup { accounts, consequence }: &PreviewGroup) -> Value {
-        let (what, errors, unreadable, regions) = match consequence {
-            Consequence::Freezes(errors) => ("freezes", self.errors(errors), Value::Null, Value::Null),
-            Consequence::StaysFrozen(errors) => {
-                ("stays_frozen", self.errors(errors), Value::Null, Value::Null)
+        let (what, errors, unreadable) = match consequence {
+            Consequence::Invalid { was_frozen, errors, otherwise } => {
+                let what = match (was_frozen, otherwise.is_some()) {
+                    (false, false) => "freezes",
+                    (false, true) => "may_freeze",
+                    (true, false) => "stays_frozen",
+                    (true, true) => "may_stay_frozen",
+                };
+                (what, self.errors(errors), Value::Null)
             }
-            Consequence::NotKnown(policies) => {
-                ("not_known", Value::Null, self.policies(policies), Value::Null)
-            }
-            Consequence::Changes(regions) => {
-                let regions =
-                    regions.iter().map(|(region, change)| (region.to_string(), self.region(change)));
-                ("changes", Value::Null, Value::Null, Value::Object(regions.collect()))
-            }
+            Consequence::NotKnown(policies) => ("not_known", Value::Null, self.policies(policies)),
+            Consequence::Differs => ("differs", Value::Null, Value::Null),
+            Consequence::Changes { was_frozen: true, .. } => ("freed", Value::Null, Value::Null),
+            Consequence::Changes { .. } => ("changes", Value::Null, Value::Null),
         };
+        let regions = consequence.regions().map(|regions| {
+            let regions = regions.iter().map(|(region, change)| (region.to_string(), self.region(change)));
+            Value::Object(regions.collect())
+        });
         json!({
             "accounts": accounts,
             "consequence": what,
@@ -50,10 +59,10 @@ impl PreviewedChange<'_> {
     fn region(&self, change: &RegionChange) -> Value {
         let all = |contents: &[RegionContent]| contents.iter().map(content).collect::<Value>();
         json!({
-            "before": change.before.as_deref().map(all),
+            "before": all(&change.before),
             "after": all(&change.after),
             "guards_less": change.is_released() || change.is_weaker(),
-            "depends_on_order": change.depends_on_order,
+            "harmful": change.is_harmful(),
             "from": self.policies(&change.from),
         })
     }
@@ -88,16 +97,21 @@ fn change(change: &PolicyChange) -> Value {
     json!({ "kind": kind, "policy": policy, "on": point.map(ToString::to_string) })
 }
 
-/// By the names of the configurations; `null` where one can't be understood.
+/// By the names of the configurations: what each enforces, and whether every call would fail; `null` where one can't be
+/// understood.
 fn content(content: &RegionContent) -> Value {
     let each = content.iter().map(|(name, one)| {
-        let enforces = match one {
-            ConfigurationContent::Enforces(enforcement) | ConfigurationContent::OtherRegion(enforcement) => {
-                json!(enforcement)
+        let value = match one {
+            ConfigurationContent::Enforces(enforcement) => {
+                json!({ "enforces": enforcement, "fails_calls": false })
             }
+            ConfigurationContent::OtherRegion(enforcement) => {
+                json!({ "enforces": enforcement, "fails_calls": true })
+            }
+            ConfigurationContent::NoGuardrail => json!({ "enforces": null, "fails_calls": true }),
             ConfigurationContent::Unclear => Value::Null,
         };
-        (name.clone(), enforces)
+        (name.clone(), value)
     });
     Value::Object(each.collect())
 }

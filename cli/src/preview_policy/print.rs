@@ -16,27 +16,38 @@ const NAMED: usize = 10;
 
 impl PreviewedChange<'_> {
     pub(super) fn print(&self) {
-        let changed: usize = self.preview.groups.iter().map(|group| group.accounts.len()).sum();
-        let all = changed + self.preview.unchanged;
-        output::print(paint(
-            HEADING,
-            format_args!("{}: {changed} of {} concerned", self.in_words(), accounts(all)),
-        ));
-        for group in &self.preview.groups {
-            self.print_group(group);
-        }
-        if changed == 0 {
-            output::print(
-                "no account has anything else than before: no account is below, or other policies decide (one further \
-                 down, or the first of those on one point)",
-            );
-        }
-        for (account, why) in &self.organization.unplaced {
-            output::print(format_args!(
-                "{} {account}: its place in the organization is not known: {why}",
-                paint(ALTERED, "not known")
+        if !self.is_enabled {
+            output::print(paint(
+                ALTERED,
+                "Bedrock policies are not enabled in this organization: nothing can be attached before the type \
+                 BEDROCK_POLICY is enabled on the root",
             ));
         }
+        let changed: usize = self.preview.groups.iter().map(|group| group.accounts.len()).sum();
+        let all = changed + self.preview.unchanged + self.preview.unconcerned;
+        let what = format!("{}: changes {changed} of {}", self.in_words(), accounts(all));
+        output::print(paint(HEADING, what));
+        self.preview.groups.iter().for_each(|group| self.print_group(group));
+        match (changed, self.preview.unchanged) {
+            (0, 0) => output::print("no account has this policy on its path"),
+            (0, unchanged) => output::print(format_args!(
+                "{} below have what they had before: other policies decide there, one further down or one that was \
+                 attached before",
+                accounts(unchanged)
+            )),
+            _ => {}
+        }
+        for (account, why) in &self.organization.unplaced {
+            let account = format!("{account}: its place in the organization is not known: {why}");
+            output::print(format_args!("{} {account}", paint(ALTERED, "not known")));
+        }
+        let versions = self.versions();
+        if !versions.is_empty() {
+            output::print("");
+            output::print("not checked: that these exist, and that the accounts may apply them");
+            versions.iter().for_each(|version| output::print(format_args!("  {version}")));
+        }
+        self.warnings.iter().for_each(output::warning);
     }
 
     fn in_words(&self) -> String {
@@ -60,28 +71,45 @@ impl PreviewedChange<'_> {
         let who = format!("{}: {}", accounts(group.len()), self.named(group));
         output::print("");
         match consequence {
-            Consequence::Freezes(errors) => {
-                output::print(format_args!("{} {who}", paint(BROKEN, "frozen")));
+            Consequence::Invalid { was_frozen, errors, otherwise } => {
+                let what = match (was_frozen, otherwise.is_some()) {
+                    (false, false) => "frozen",
+                    (false, true) => "may be frozen",
+                    (true, false) => "stays frozen",
+                    (true, true) => "may stay frozen",
+                };
+                output::print(format_args!("{}, {who}", paint(BROKEN, what)));
                 output::print(
-                    "  keeps what it has, and no later change of a Bedrock policy reaches it, before this is corrected:",
+                    "  An account that is frozen keeps what it has, and no change of a Bedrock policy reaches it until \
+                     this is corrected:",
                 );
                 self.print_errors(errors);
-            }
-            Consequence::StaysFrozen(errors) => {
-                output::print(format_args!("{} {who}", paint(BROKEN, "not reached")));
-                output::print("  is frozen, and stays so:");
-                self.print_errors(errors);
+                if let Some(otherwise) = otherwise {
+                    output::print(
+                        "  AWS does not document whether it is so (docs/organization-level.md). If it is not:",
+                    );
+                    otherwise.iter().for_each(|(region, change)| self.print_region(region, change));
+                }
             }
             Consequence::NotKnown(policies) => {
-                output::print(format_args!("{} {who}", paint(ALTERED, "not known")));
+                output::print(format_args!("{}, {who}", paint(ALTERED, "not known")));
                 let from: Vec<String> = policies.iter().map(|policy| self.at(policy)).collect();
-                output::print(format_args!("  this program can't read {}", from.join(" and ")));
+                output::print(format_args!(
+                    "  this program can't read these policies, or too many of them contradict each other: {}",
+                    from.join(" and ")
+                ));
             }
-            Consequence::Changes(regions) => {
-                output::print(format_args!("{} {who}", paint(HEADING, "changed")));
-                for (region, change) in regions {
-                    self.print_region(region, change);
-                }
+            Consequence::Differs => {
+                output::print(format_args!("{}, {who}", paint(ALTERED, "not known")));
+                output::print(
+                    "  AWS publishes something else than the attached policies come to: a change is published within \
+                     seconds, so run it again; guardrailctl effective-policy ACCOUNT shows both",
+                );
+            }
+            Consequence::Changes { was_frozen, regions } => {
+                let what = if *was_frozen { "no longer frozen" } else { "changed" };
+                output::print(format_args!("{}, {who}", paint(HEADING, what)));
+                regions.iter().for_each(|(region, change)| self.print_region(region, change));
             }
         }
     }
@@ -94,32 +122,25 @@ impl PreviewedChange<'_> {
     }
 
     fn print_region(&self, region: &Region, change: &RegionChange) {
-        let before = match &change.before {
-            None => "not known".to_owned(),
-            Some(before) => contents(before),
-        };
-        let after = contents(&change.after);
         let style = match change {
             change if change.is_released() => REMOVED,
             change if change.is_harmful() => ALTERED,
             _ => ADDED,
         };
-        let weaker = if change.is_weaker() { " (guards less)" } else { "" };
-        output::print(format_args!("  {region:<14}  {before} => {}{weaker}", paint(style, after)));
+        let less = match change {
+            change if change.is_released() => " (guardrail lost)",
+            change if change.is_weaker() => " (guards less)",
+            _ => "",
+        };
+        let after = paint(style, contents(&change.after));
+        output::print(format_args!("  {region:<14}  {} => {after}{less}", contents(&change.before)));
         let from: Vec<String> = change.from.iter().map(|policy| self.at(policy)).collect();
         if !from.is_empty() {
-            output::print(format_args!(
-                "  {:<14}  {}",
-                "",
-                paint(QUIET, format!("from {}", from.join(" and ")))
-            ));
-        }
-        if change.depends_on_order {
-            let told = "depends on the order of attachment, which AWS shows nowhere";
-            output::print(format_args!("  {:<14}  {}", "", paint(ALTERED, told)));
+            let from = format!("from {}", from.join(" and "));
+            output::print(format_args!("  {:<14}  {}", "", paint(QUIET, from)));
         }
         if change.after.len() > 1 {
-            let told = "which of them it is, AWS documents nowhere (docs/organization-level.md)";
+            let told = "which of them, AWS neither shows nor documents (docs/organization-level.md)";
             output::print(format_args!("  {:<14}  {}", "", paint(ALTERED, told)));
         }
     }
@@ -172,8 +193,9 @@ fn content(content: &RegionContent) -> String {
         ConfigurationContent::OtherRegion(enforcement) => {
             format!("{enforcement} of {}: every call would fail", enforcement.guardrail.region)
         }
+        ConfigurationContent::NoGuardrail => "no guardrail version: every call would fail".to_owned(),
         ConfigurationContent::Unclear => "what this program does not know".to_owned(),
     });
     let each: Vec<String> = each.collect();
-    if each.is_empty() { "nothing".to_owned() } else { each.join(" and ") }
+    if each.is_empty() { "no guardrail".to_owned() } else { each.join(" and ") }
 }

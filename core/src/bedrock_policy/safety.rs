@@ -4,20 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::document::BedrockPolicy;
 use super::effective::EffectivePolicy;
-use super::ids::{AttachPoint, PolicyAt, PolicyKey};
+use super::ids::{AttachPoint, PolicyKey};
 use super::leaf::{LeafPath, LeafValue};
 use super::merge::{MergeError, MergedPolicy, merge};
 use super::no_safe_order::NoSafeOrder;
+use super::peers::{PeerOrder, in_order, peer_orders};
 use super::predict::{AccountPaths, AttachedPolicies};
 use super::rules::MergeRules;
 use super::step::PolicyStep;
 use crate::ids::AccountId;
-
-/// The most orders of peers that are looked at for one account.
-///
-/// Five policies of one point that contradict each other have as many. Each order is merged at every moment, under every
-/// answer.
-const MAX_ORDERS: usize = 120;
 
 /// Checks every moment between the steps, under every order of peers and every answer to what isn't known.
 ///
@@ -51,9 +46,6 @@ struct ChainMoments<'a> {
 
 /// What an account has at one moment.
 type AccountMoment = Result<MergedPolicy, BTreeSet<MergeError>>;
-
-/// The policies of each point, in one of the orders in which they may have been attached.
-type PeerOrder = BTreeMap<AttachPoint, Vec<PolicyKey>>;
 
 impl<'a> ChainMoments<'a> {
     fn new(
@@ -95,8 +87,8 @@ impl<'a> ChainMoments<'a> {
         let [_, .., (_, end)] = self.moments.as_slice() else { return Ok(()) };
         end.levels(self.chain)
             .map_err(|policies| NoSafeOrder::Unreadable { account: account.clone(), policies })?;
-        let orders = self
-            .orders()
+        let states: Vec<&AttachedPolicies> = self.moments.iter().map(|(_, state)| state).collect();
+        let orders = peer_orders(self.chain, &states)
             .map_err(|policies| NoSafeOrder::TooManyOrders { account: account.clone(), policies })?;
         for rules in MergeRules::that_matter(self.documents()) {
             for order in &orders {
@@ -114,10 +106,7 @@ impl<'a> ChainMoments<'a> {
     ) -> Result<(), NoSafeOrder> {
         let moment = |state: &AttachedPolicies| -> Option<AccountMoment> {
             let mut levels = state.levels(self.chain).ok()?;
-            for level in &mut levels {
-                let order = order.get(level.point);
-                level.policies.sort_by_key(|(key, _)| order?.iter().position(|other| other == *key));
-            }
+            in_order(&mut levels, order);
             Some(merge(&levels, rules))
         };
         let moments: Vec<_> = self.moments.iter().map(|(step, state)| (*step, moment(state))).collect();
@@ -160,52 +149,6 @@ impl<'a> ChainMoments<'a> {
     fn documents(&self) -> impl Iterator<Item = &BedrockPolicy> {
         self.moments.iter().flat_map(|(_, state)| state.contents.values().filter_map(|it| it.as_ref().ok()))
     }
-
-    /// Every order of the policies that contradict each other on one point, at any moment. That of the others makes
-    /// no difference.
-    fn orders(&self) -> Result<Vec<PeerOrder>, BTreeSet<PolicyAt>> {
-        let mut orders = vec![PeerOrder::new()];
-        for point in self.chain {
-            let contradicting = self.contradicting(point);
-            if (1..=contradicting.len()).product::<usize>().saturating_mul(orders.len()) > MAX_ORDERS {
-                let at = |policy| PolicyAt { policy, point: point.clone() };
-                return Err(contradicting.into_iter().map(at).collect());
-            }
-            let contradicting: Vec<PolicyKey> = contradicting.into_iter().collect();
-            let mut more = Vec::new();
-            for permutation in permutations(&contradicting) {
-                for order in &orders {
-                    let mut order = order.clone();
-                    order.insert(point.clone(), permutation.clone());
-                    more.push(order);
-                }
-            }
-            orders = more;
-        }
-        Ok(orders)
-    }
-
-    fn contradicting(&self, point: &AttachPoint) -> BTreeSet<PolicyKey> {
-        let mut assigned: BTreeMap<LeafPath, Vec<(&PolicyKey, &LeafValue)>> = BTreeMap::new();
-        for (_, state) in &self.moments {
-            for key in state.attached.get(point).into_iter().flatten() {
-                let Some(Ok(document)) = state.contents.get(key) else { continue };
-                for (path, leaf) in &document.leaves {
-                    if let Some(value) = &leaf.assign {
-                        assigned.entry(path.in_lower_case()).or_default().push((key, value));
-                    }
-                }
-            }
-        }
-        let mut contradicting = BTreeSet::new();
-        for values in assigned.values() {
-            let differ = |(key, value): &(&PolicyKey, &LeafValue)| {
-                values.iter().any(|(other, theirs)| other != key && theirs != value)
-            };
-            contradicting.extend(values.iter().filter(|it| differ(it)).map(|(key, _)| (*key).clone()));
-        }
-        contradicting
-    }
 }
 
 /// The values of each Region key, known as a Region or not.
@@ -217,24 +160,4 @@ fn by_region(effective: &EffectivePolicy) -> BTreeMap<&str, BTreeMap<&LeafPath, 
         }
     }
     regions
-}
-
-fn permutations(of: &[PolicyKey]) -> Vec<Vec<PolicyKey>> {
-    if of.is_empty() {
-        return vec![Vec::new()];
-    }
-    let mut all = Vec::new();
-    for (position, first) in of.iter().enumerate() {
-        let rest: Vec<PolicyKey> = of
-            .iter()
-            .enumerate()
-            .filter(|(other, _)| *other != position)
-            .map(|(_, key)| key.clone())
-            .collect();
-        for mut permutation in permutations(&rest) {
-            permutation.insert(0, first.clone());
-            all.push(permutation);
-        }
-    }
-    all
 }
