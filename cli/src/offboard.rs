@@ -117,10 +117,19 @@ impl Offboarding<'_> {
         let regions = if engine::is_deployed(self.keeper) {
             self.mark_and_follow(&member, &mut so_far).await
         } else {
-            self.mark(Leaving::Leaves, &mut so_far).await?;
-            self.release(&mut so_far).await
+            match self.mark(Leaving::Leaves, &mut so_far).await? {
+                None => self.release(&mut so_far).await,
+                Some(_) => Ok(self.not_released()),
+            }
         };
         Ok(released::print(self.account, &so_far.or_say(regions)?, self.arguments.output))
+    }
+
+    /// The Regions that stay guarded, because the control waits.
+    fn not_released(&self) -> BTreeMap<Region, Released> {
+        let text = "stays guarded: its control waits";
+        let regions = self.record.regions_of_ours();
+        regions.map(|region| (region.clone(), Released { done: false, text: text.to_owned() })).collect()
     }
 
     /// The account, if calls work in it; else it is said why not.
@@ -217,7 +226,9 @@ impl Offboarding<'_> {
         let marked = self.interrupts.finish(engine::offboard(self.keeper, account, leaving), || ()).await;
         let left = || self.interrupts.ended(format!("it is not known whether {account} {words}"));
         let marked = ending::recorded(marked.ok_or_else(left)?, &format!("whether {account} {words}"))?;
-        so_far.add(format!("{account} {words}"));
+        if !matches!(marked, Controlled::Waits { .. }) {
+            so_far.add(format!("{account} {words}"));
+        }
         match marked {
             Controlled::Put { parameter, version } => {
                 let words = format!(
@@ -233,6 +244,15 @@ impl Offboarding<'_> {
                 Ok(Some((deployed::in_words(&asked), deployed::in_json(&asked))))
             }
             Controlled::Recorded => Ok(None),
+            Controlled::Waits { parameter, most } => {
+                let words = format!(
+                    "{account} stays guarded for now: within 24 hours {most} accounts were marked as about to leave, as \
+                     many as may be (KEEPER_MAX_DEPARTURES). {parameter} is taken over by a run after they are over; \
+                     --cancel takes it back"
+                );
+                output::warning(&words);
+                Ok(Some((words, json!({ "parameter": parameter, "most": most }))))
+            }
         }
     }
 

@@ -32,6 +32,13 @@ pub enum Controlled {
         /// The version.
         version: i64,
     },
+    /// It is in its parameter, and waits there: as many accounts were marked as about to leave within a day as may be.
+    Waits {
+        /// The parameter.
+        parameter: String,
+        /// How many may be.
+        most: u32,
+    },
 }
 
 /// Says whether an account is about to leave: then nothing is enforced there any more, whatever the baseline says.
@@ -51,7 +58,7 @@ pub async fn offboard(keeper: &Keeper, account: &AccountId, leaving: Leaving) ->
         take_over_leaving(keeper, account).await.map_err(not_taken_over)?;
         let waits = keeper.ledger.account(account).await?.leaving_waits.is_some();
         if let Some(most) = keeper.settings.max_departures.filter(|_| waits) {
-            return Err(Stopped::DepartureWaits { account: account.clone(), most });
+            return Ok(Controlled::Waits { parameter, most });
         }
         return Ok(Controlled::Recorded);
     }
@@ -184,6 +191,11 @@ async fn take_over_leaving_of(
     if !is_news(present, known.leaving_control) {
         return Ok(());
     }
+    // One that waits costs no call of AWS's as long as there is no room: there may be many.
+    let waits = known.leaving_waits.is_some_and(|waits| !is_news(present, Some(waits)));
+    if waits && !has_room(keeper, account).await? {
+        return Ok(());
+    }
     let Some(path) = &keeper.settings.controls else { return Ok(()) };
     let parameter = Control::Leaving(account.clone()).parameter(path);
     let Some(last) = last_written(keeper, &parameter).await? else { return Ok(()) };
@@ -243,6 +255,13 @@ async fn is_admitted(keeper: &Keeper, account: &AccountId, most: u32) -> Result<
     let counted = keeper.ledger.change_departures(|recent| is_admitted = recent.admit(account, most, now));
     counted.await.map_err(|error| not_recorded(&error))?;
     Ok(is_admitted)
+}
+
+/// Whether another account may be marked now. Only reads.
+async fn has_room(keeper: &Keeper, account: &AccountId) -> Result<bool, Failure> {
+    let Some(most) = keeper.settings.max_departures else { return Ok(true) };
+    let mut recent = keeper.ledger.departures().await.map_err(|error| not_recorded(&error))?;
+    Ok(recent.admit(account, most, keeper.clock.now()))
 }
 
 /// Leaves an account guarded whose control says that it is about to leave. Each sweep tries again.

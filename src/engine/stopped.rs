@@ -65,18 +65,6 @@ pub enum Stopped {
         /// Why not.
         failure: Failure,
     },
-    /// A control says that an account is about to leave, and waits.
-    #[error(
-        "{account} stays guarded: within 24 hours {most} accounts were marked as about to leave, as many as may be \
-         (KEEPER_MAX_DEPARTURES; MaxDepartures of the stack). Its control is taken over when the 24 hours are over, or when \
-         more are allowed"
-    )]
-    DepartureWaits {
-        /// The account.
-        account: AccountId,
-        /// How many may be marked within a day.
-        most: u32,
-    },
     /// The approval could not be written into its parameter, or not be judged.
     #[error("the approval could not be given in {parameter}: {failure}")]
     NotApproved {
@@ -104,7 +92,6 @@ impl Stopped {
             Stopped::NoIdentity(_) => "NoIdentity",
             Stopped::NotApproved { .. } => "NotApproved",
             Stopped::NotControlled { .. } => "NotControlled",
-            Stopped::DepartureWaits { .. } => "DepartureWaits",
             Stopped::Ledger(_) => "LedgerUnusable",
         }
     }
@@ -121,7 +108,6 @@ impl Stopped {
             Stopped::BaselineUnreadable { failure, .. } => failure.as_deref(),
             Stopped::BaselineInvalid(_)
             | Stopped::RevisionTaken { .. }
-            | Stopped::DepartureWaits { .. }
             | Stopped::WrongOrganization { .. }
             | Stopped::NoBaseline(_)
             | Stopped::Ledger(_) => None,

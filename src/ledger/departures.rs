@@ -6,6 +6,14 @@ use crate::control::RecentDepartures;
 const DEPARTURES: &str = "departures";
 
 impl Ledger {
+    /// What is counted against the ceiling of departures.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn departures(&self) -> Result<RecentDepartures, LedgerError> {
+        Ok(self.get(DEPARTURES).await?.unwrap_or_default())
+    }
+
     /// Changes what is counted against the ceiling of departures. `change` may be called several times, each time with what is
     /// known then.
     ///

@@ -3,7 +3,8 @@
 //!
 //! | AWS shows | the attached policies | state |
 //! | --- | --- | --- |
-//! | that the type isn't enabled | – | not set up |
+//! | that there is no effective policy | there are none, as far as they could be read | not set up |
+//! | that there is no effective policy | there are some | differs |
 //! | errors of validation | – | frozen |
 //! | nothing that this program can read | – | unreadable |
 //! | a policy, but not whether it has errors | – | not known |
@@ -164,7 +165,11 @@ impl SeenAccountPolicies {
 
     fn state(&self, forecast: Option<&Forecast>, agrees: bool) -> AccountPolicyState {
         let published = match (&self.published, &self.errors) {
-            (Ok(PublishedPolicy::NotSetUp), _) => return AccountPolicyState::NotSetUp,
+            // A member may be answered so where it has no effective policy. What is attached says more.
+            (Ok(PublishedPolicy::NotSetUp), _) => {
+                let is_attached = self.attached.values().flatten().any(|listed| !listed.is_empty());
+                return if is_attached { AccountPolicyState::Differs } else { AccountPolicyState::NotSetUp };
+            }
             (_, Ok(errors)) if !errors.is_empty() => return AccountPolicyState::Frozen,
             (Err(_) | Ok(PublishedPolicy::Strange(_)), _) => return AccountPolicyState::Unreadable,
             // A frozen account looks healthy: what it keeps is valid, and may even be what is attached.

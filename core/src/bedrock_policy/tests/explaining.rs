@@ -88,7 +88,7 @@ fn what_is_published_is_compared_with_what_is_attached() {
     type Row<'a> = (Option<&'a str>, Vec<(&'a str, &'a str, &'a str)>, &'a str);
     let table: [Row<'_>; 12] = [
         (None, vec![], "not_set_up"),
-        (None, vec![one], "not_set_up"),
+        (None, vec![one], "differs"),
         (Some("{}"), vec![], "no_policy"),
         (Some("{}"), vec![("empty", ROOT, r#"{"bedrock":{}}"#)], "published"),
         (Some("{}"), vec![one], "differs"),
