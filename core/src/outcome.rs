@@ -6,7 +6,6 @@
 mod attention;
 mod broken;
 mod changed;
-mod contested;
 mod deed;
 mod detail;
 mod ended;
@@ -17,6 +16,7 @@ mod reads_back;
 mod repaired;
 #[cfg(test)]
 mod tests;
+mod together;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -179,7 +179,7 @@ pub fn of_report(report: &Report, cause: &Cause, now: Timestamp) -> Vec<Event> {
     for (kind, versions) in [(Kind::Broken, broken), (Kind::Unguarded, unguarded)] {
         events.extend(versions.events(kind, cause, Some(&report.revision), false, now));
     }
-    contested::name_together(&mut events);
+    together::name_together(&mut events);
     events
 }
 

@@ -222,6 +222,29 @@ async fn what_is_broken_is_told_with_all_accounts() {
     );
 }
 
+/// People get the first of these events alone: a guardrail is another one in each Region.
+#[tokio::test]
+async fn what_is_broken_in_several_regions_is_one_message_of_a_sweep() {
+    let document = Document { regions: "us-east-1, eu-west-1", ..document() };
+    let world = setup(&document).start().await;
+    world.deliver(&schedule()).await.unwrap();
+    for region in [EU, US] {
+        let name = GuardrailName::from_arn(&guardrail(region)).unwrap();
+        world.server.with(|model| model.remove_guardrail(&name, Some("2"))).unwrap();
+    }
+    heard(&world);
+    world.deliver(&schedule()).await.unwrap();
+    let events = heard(&world);
+    let broken: Vec<&Value> =
+        events.iter().filter(|event| event["detail-type"] == "Enforcement Broken").collect();
+    let [first, second] = broken[..] else { panic!("{events:#?}") };
+    let text = first["detail"]["reason"]["text"].as_str().unwrap();
+    assert!(text.ends_with("; and 1 more guardrail version with so many accounts: us-east-1 (2)"), "{text}");
+    assert_eq!((&first["detail"]["region"], &first["detail"]["named_with"]), (&json!(EU), &Value::Null));
+    assert_eq!((&second["detail"]["region"], &second["detail"]["named_with"]), (&json!(US), &json!(EU)));
+    assert_eq!(second["detail"]["accounts"], json!([PAYMENTS, SHIPPING]));
+}
+
 #[tokio::test]
 async fn a_departure_is_told_where_something_is_left_behind() {
     let world = guarded().await;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::detail::{CauseDetail, GuardrailDetail, ReasonDetail};
-use super::{Event, FORMAT, Kind};
+use super::{Event, FORMAT, Kind, together};
 use crate::baseline::Revision;
 use crate::ids::{AccountId, GuardrailArn, GuardrailVersion, Region};
 use crate::task::Cause;
@@ -64,7 +64,8 @@ impl BrokenVersions {
         enforcers.accounts.insert(account.clone());
     }
 
-    /// Their events, of this kind. `whole` says that every account of the organization was looked at.
+    /// Their events, of this kind. `whole` says that every account of the organization was looked at; people get one
+    /// message of all then, which is the first event.
     pub fn events(
         &self,
         kind: Kind,
@@ -94,6 +95,7 @@ impl BrokenVersions {
                 events.push(Event { kind, detail: json!(detail), time: now });
             }
         }
+        together::name_together(&mut events);
         events
     }
 }

@@ -17,7 +17,7 @@ use crate::status::Standing;
 use crate::task::Cause;
 
 /// Longer sentences are cut: they may quote AWS or a request, which have no bound.
-const TEXT_KEPT: usize = 500;
+pub(super) const TEXT_KEPT: usize = 500;
 
 /// How many causing events are named. A batch merges ten at most.
 const EVENTS_NAMED: usize = 20;

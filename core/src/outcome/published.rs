@@ -15,8 +15,10 @@ pub const MESSAGES_AN_HOUR: usize = 10;
 /// the ledger has to hold them all, and SNS suspends an e-mail subscription that gets more than ten messages a second.
 pub const URGENT_MESSAGES_AN_HOUR: usize = 100;
 
-/// How many messages about single accounts are published within a second, urgent or not: half of what SNS takes before it
-/// suspends an e-mail subscription (SNS quotas: ten a second). Further ones wait for the end of the sweep.
+/// How many messages of urgent news are published within a second, and how many messages are where a further one isn't
+/// urgent: what isn't can't keep urgent news waiting. So at most twice as many are about single accounts, which SNS still
+/// takes: more than ten a second have it suspend an e-mail subscription (SNS quotas). Further ones wait for the end of the
+/// sweep.
 const MESSAGES_A_SECOND: usize = 5;
 
 const HOUR: i64 = 3600;
@@ -38,7 +40,8 @@ impl Publications {
     /// Whether a message about one account may be published now, which is then counted. An account that a message was
     /// about within the hour waits for the end of the sweep: nobody is to keep the others from being heard. Urgent news
     /// wait for nothing but urgent news: of the same account, or of [`URGENT_MESSAGES_AN_HOUR`] others. No more than
-    /// five go out within a second, however many accounts somebody changes at once.
+    /// five go out within a second, and five besides where the later ones are urgent, however many accounts somebody changes
+    /// at once.
     pub fn admit(&mut self, account: &AccountId, is_urgent: bool, now: Timestamp) -> bool {
         // What a clock that was ahead wrote must not keep anybody waiting.
         let is_recent = |at: &Timestamp| (0..HOUR).contains(&(now.as_second() - at.as_second()));
@@ -53,7 +56,9 @@ impl Publications {
             return false;
         }
         let now_too = |at: &&Timestamp| now.duration_since(**at).abs() < SignedDuration::from_secs(1);
-        if self.lately.values().chain(self.urgent.values()).filter(now_too).count() >= MESSAGES_A_SECOND {
+        let urgent = self.urgent.values().filter(now_too).count();
+        let ordinary = self.lately.values().filter(now_too).count();
+        if urgent + if is_urgent { 0 } else { ordinary } >= MESSAGES_A_SECOND {
             return false;
         }
         let counted = if is_urgent { &mut self.urgent } else { &mut self.lately };
@@ -122,14 +127,25 @@ mod tests {
 
     #[test]
     fn five_messages_a_second_and_the_rest_later() {
-        let mut published = Publications::default();
-        let admitted = |published: &mut Publications, numbers: std::ops::Range<u64>, now| {
-            numbers.filter(|number| published.admit(&account(*number), number % 2 == 0, now)).count()
-        };
-        assert_eq!(admitted(&mut published, 0..20, at(100)), MESSAGES_A_SECOND);
         let soon = Timestamp::from_millisecond(100_900).unwrap();
-        assert_eq!(admitted(&mut published, 20..40, soon), 0);
-        assert_eq!(admitted(&mut published, 40..60, at(101)), MESSAGES_A_SECOND);
+        // How many of each ask in that order: whether they are urgent, when, and how many of them are admitted.
+        let table: [&[(usize, bool, Timestamp, usize)]; 5] = [
+            &[(20, false, at(100), 5), (20, false, soon, 0), (20, false, at(101), 5)],
+            &[(20, true, at(100), 5), (20, true, soon, 0), (20, true, at(101), 5)],
+            // What isn't urgent keeps no urgent news waiting, and ten in all go out.
+            &[(20, false, at(100), 5), (20, true, at(100), 5), (1, false, soon, 0), (1, true, soon, 0)],
+            &[(20, true, at(100), 5), (20, false, at(100), 0), (20, false, at(101), 5)],
+            &[(3, true, at(100), 3), (20, false, soon, 2), (20, true, soon, 2)],
+        ];
+        for (row, asking) in table.into_iter().enumerate() {
+            let mut published = Publications::default();
+            let mut accounts = (0..).map(account);
+            for (count, is_urgent, now, expected) in asking {
+                let asked = accounts.by_ref().take(*count);
+                let admitted = asked.filter(|account| published.admit(account, *is_urgent, *now)).count();
+                assert_eq!(admitted, *expected, "row {row}: {count} at {now}, urgent: {is_urgent}");
+            }
+        }
     }
 
     #[test]

@@ -84,9 +84,47 @@ fn a_long_list_of_accounts_is_sent_in_parts_that_eventbridge_takes() {
         assert!(event["detail"].to_string().len() < 256 * 1024 - 1024);
         assert_eq!(event["detail"]["part"], json!({ "number": number, "of": 5 }));
         assert_eq!(event["detail"]["accounts_in_all"], 50_000);
+        assert_eq!(event["detail"].get("named_with").is_none(), number == 1, "one message has all parts");
         all.extend(event["detail"]["accounts"].as_array().unwrap().iter().cloned());
     }
     assert_eq!(all, (0..50_000).map(|number| json!(account(number))).collect::<Vec<_>>());
+    let text = delivered[0]["detail"]["reason"]["text"].as_str().unwrap();
+    assert!(text.ends_with("ü…; 50000 accounts in all"), "{text}");
+}
+
+/// A guardrail is another one in each Region, and SNS suspends an e-mail subscription that gets more than ten messages a
+/// second.
+#[test]
+fn a_guardrail_that_fails_in_every_region_is_one_message() {
+    let regions = ["eu-north-1", "eu-west-1", "us-east-1", "us-west-2"];
+    let mut versions = BrokenVersions::default();
+    for (number, region) in (1_u64..).zip(regions) {
+        let mut version = enforcement(2);
+        version.guardrail = format!("arn:aws:bedrock:{region}:222222222222:guardrail/base").parse().unwrap();
+        let code = if region == "us-west-2" { "not_ready" } else { "missing" };
+        for account in 0..number {
+            let account: AccountId = format!("{:012}", 300_000_000_000 + account).parse().unwrap();
+            versions.add(&account, version.version(), code.to_owned(), "not there".to_owned());
+        }
+    }
+    let read = |kind, whole| {
+        let events = delivered(&versions.events(kind, &cause(), None, whole, now()));
+        let read = events.iter().map(|event| {
+            let detail = &event["detail"];
+            (detail["reason"]["text"].as_str().unwrap().to_owned(), detail["named_with"].clone())
+        });
+        read.collect::<Vec<_>>()
+    };
+    for kind in [Kind::Broken, Kind::Unguarded] {
+        let more = "us-east-1 (3), us-west-2 (4, not_ready)";
+        let first =
+            format!("not there; and 3 more guardrail versions with so many accounts: eu-west-1 (2), {more}");
+        let events = read(kind, true);
+        assert_eq!(events[0], (first, Value::Null));
+        assert_eq!(events[1..], vec![("not there".to_owned(), json!("eu-north-1")); 3]);
+        // What a look finds is mailed as news; these events are for programs.
+        assert_eq!(read(kind, false), vec![("not there".to_owned(), Value::Null); 4]);
+    }
 }
 
 #[test]

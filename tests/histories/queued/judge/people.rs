@@ -18,6 +18,12 @@ const TARGETS_NAMED: usize = 25;
 /// The kinds of news of something that happened, which is over.
 const OF_DEEDS: [&str; 3] = ["unannounced", "in_our_name", "ended"];
 
+/// The kinds of news that say of a target that it isn't guarded as it should be.
+const OF_TROUBLE: [&str; 4] = ["held", "failed", "broken", "unguarded"];
+
+/// Events of which the first names the others: of one kind, by one invocation, about one account or all (`""`).
+type Together = (usize, String, String);
+
 /// The end of a sweep, as it is published.
 #[derive(Clone, Debug)]
 pub(super) struct Sweep {
@@ -36,6 +42,10 @@ pub(super) struct People {
     named: BTreeSet<Place>,
     /// Of which targets they read that somebody undoes repairs, and when.
     contested: BTreeMap<Place, Timestamp>,
+    /// The Regions that events name in their texts besides their own, and the events that say that another names them.
+    /// The bus may take them in any order.
+    others: BTreeMap<Together, BTreeSet<String>>,
+    unread: Vec<(Together, Value)>,
     /// What they read that the keeper had done, and when.
     deeds: Vec<(Place, String, Timestamp)>,
     /// Which targets are said to be looked at again soon, for programs.
@@ -67,19 +77,20 @@ impl People {
                 for group in detail["news"].as_array().into_iter().flatten() {
                     let targets = group["targets"].as_array().into_iter().flatten().map(place);
                     let kind = word(&group["kind"]);
-                    match OF_DEEDS.contains(&kind.as_str()) {
-                        true => self.deeds.extend(targets.map(|place| (place, kind.clone(), now))),
-                        false => self.named.extend(targets),
+                    if OF_DEEDS.contains(&kind.as_str()) {
+                        self.deeds.extend(targets.map(|place| (place, kind.clone(), now)));
+                    } else if OF_TROUBLE.contains(&kind.as_str()) {
+                        self.named.extend(targets);
                     }
                 }
             }
             // What is broken or unguarded in one account is news, and comes by that.
             "Enforcement Broken" | "Accounts Unguarded" if detail["whole_organization"] != false => {
-                let accounts = detail["accounts"].as_array().into_iter().flatten();
-                let region = word(&detail["region"]);
-                self.named.extend(accounts.map(|it| Place { account: word(it), region: region.clone() }));
+                self.note_together((turn.0, kind.to_owned(), String::new()), detail, now);
             }
-            "Enforcement Contested" => drop(self.contested.insert(place(detail), now)),
+            "Enforcement Contested" => {
+                self.note_together((turn.0, kind.to_owned(), word(&detail["account"])), detail, now);
+            }
             "Enforcement Held" => {
                 let place = place(detail);
                 match detail["tried_again"] == true {
@@ -96,6 +107,37 @@ impl People {
                 self.fresh.entry(turn.0).or_default().push(sweep);
             }
             _ => {}
+        }
+    }
+
+    /// One of the events that people get one message of. They read of another one where the message names its Region.
+    fn note_together(&mut self, together: Together, detail: &Value, now: Timestamp) {
+        if detail.get("named_with").is_some() {
+            self.unread.push((together, detail.clone()));
+        } else {
+            self.name(detail, now);
+            let text = word(&detail["reason"]["text"]);
+            let listed = text.rsplit_once(": ").map(|(_, listed)| listed.to_owned()).unwrap_or_default();
+            let words = listed.split([' ', ',']).map(str::to_owned);
+            self.others.entry(together).or_default().extend(words);
+        }
+        let is_named = |(together, detail): &(Together, Value)| {
+            self.others.get(together).is_some_and(|regions| regions.contains(&word(&detail["region"])))
+        };
+        let (read, unread) = std::mem::take(&mut self.unread).into_iter().partition(is_named);
+        self.unread = unread;
+        let read: Vec<(Together, Value)> = read;
+        read.iter().for_each(|(_, detail)| self.name(detail, now));
+    }
+
+    /// People read of each target of an event.
+    fn name(&mut self, detail: &Value, now: Timestamp) {
+        let region = word(&detail["region"]);
+        if let Some(accounts) = detail["accounts"].as_array() {
+            let places = accounts.iter().map(|it| Place { account: word(it), region: region.clone() });
+            self.named.extend(places);
+        } else {
+            self.contested.insert(Place { account: word(&detail["account"]), region }, now);
         }
     }
 
@@ -174,4 +216,58 @@ impl Judge {
 
 fn word(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Of events that people get one message of, they read of those that the message names; and news of what somebody
+    /// said or whom a role admits say nothing of how a target is guarded.
+    #[test]
+    fn people_read_of_what_a_message_names() {
+        let now = Timestamp::UNIX_EPOCH;
+        let place = |region: &str| Place { account: "1".to_owned(), region: region.to_owned() };
+        let of_sweep = |region: &str, text: &str| {
+            json!({
+                "detail-type": "Enforcement Broken",
+                "detail": { "whole_organization": true, "region": region, "accounts": ["1"], "reason": { "text": text } },
+            })
+        };
+        let contested = |region: &str, text: &str| {
+            json!({
+                "detail-type": "Enforcement Contested",
+                "detail": { "account": "1", "region": region, "reason": { "text": text } },
+            })
+        };
+        let first = |more: &str| of_sweep("a-1", &format!("gone; and 2 more guardrail versions: {more}"));
+        let with = |mut event: Value| {
+            event["detail"]["named_with"] = json!("a-1");
+            event
+        };
+        let news = |kind: &str| {
+            let group = json!({ "kind": kind, "targets": [{ "account": "1", "region": "b-1" }] });
+            json!({ "detail-type": "Attention Needed", "detail": { "news": [group] } })
+        };
+        let second = with(of_sweep("b-1", "gone"));
+        for (events, is_read) in [
+            (vec![second.clone()], false),
+            (vec![first("b-1 (1), c-1 (1)"), second.clone()], true),
+            (vec![second.clone(), first("c-1 (1), b-1 (1, not_ready)")], true),
+            (vec![first("c-1 (1)"), second.clone()], false),
+            // One of another kind names nothing of this one.
+            (vec![contested("a-1", "4; the same in 1 more Region: b-1"), second], false),
+            (vec![contested("a-1", "4; the same in 1 more Region: b-1"), with(contested("b-1", "4"))], true),
+            (vec![news("held")], true),
+            (vec![news("leaving")], false),
+            (vec![news("member_role")], false),
+            (vec![news("ended")], false),
+        ] {
+            let mut people = People::default();
+            events.iter().for_each(|event| people.note(event, now, (1, now)));
+            assert_eq!(people.read_of(&place("b-1"), now, 60), is_read, "{events:?}");
+        }
+    }
 }
