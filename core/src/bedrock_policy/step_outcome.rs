@@ -277,14 +277,18 @@ impl ChainAnswers {
     }
 
     /// The Regions in which after differs from before under one and the same answer. Where before is invalid under an
-    /// answer, after is held against all that is valid before.
+    /// answer, what no valid answer had before is a change.
     fn changed(&self) -> BTreeSet<Region> {
         let mut changed = BTreeSet::new();
         for (before, after) in &self.pairs {
             let Some(after) = after else { continue };
             match before {
                 Some(before) => changed.extend(differing(before, after)),
-                None => changed.extend(self.before().flat_map(|before| differing(before, after))),
+                None => {
+                    let mut all = self.before().map(|before| differing(before, after));
+                    let first = all.next().unwrap_or_default();
+                    changed.extend(all.fold(first, |common, regions| &common & &regions));
+                }
             }
         }
         changed

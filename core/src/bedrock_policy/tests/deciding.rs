@@ -317,6 +317,56 @@ fn answers_to_what_is_not_known_hide_no_change() {
     );
 }
 
+/// Ours is forbidden: it does nothing, or makes the merge invalid. A Region that no step is about, and that differs with
+/// another answer, doesn't change by that.
+#[test]
+fn a_region_that_no_step_is_about_does_not_count() {
+    let locked = |leaf: &str, value: &str| {
+        format!(
+            r#"us-east-1/keeper/{leaf}={{"@@assign":{value},"@@operators_allowed_for_child_policies":["@@none"]}}"#
+        )
+    };
+    let other = r#""arn:aws:bedrock:us-east-1:222222222222:guardrail/other1:1""#;
+    let in_capitals = r#"eu-west-1/Keeper/identifier={"@@assign":"arn:aws:bedrock:eu-west-1:222222222222:guardrail/other1:1"}"#;
+    let small = r#"eu-west-1/keeper/identifier={"@@assign":"arn:aws:bedrock:eu-west-1:222222222222:guardrail/other1:2"}"#;
+    let root = foreign(&[
+        &locked("identifier", other),
+        &locked("selective_content_guarding/system", r#""comprehensive""#),
+        &locked("selective_content_guarding/messages", r#""comprehensive""#),
+        &locked("model_enforcement/included_models", r#"["ALL"]"#),
+        &locked("model_enforcement/excluded_models", "[]"),
+        in_capitals,
+    ]);
+    let world = World::with(&below_the_workload(1)).foreign("root", ROOT, root).foreign(
+        "workload",
+        WORKLOAD,
+        foreign(&[small]),
+    );
+    decides(
+        &decided(&world, asked(&WantedPolicies::new()), &[]),
+        &expect![[r#"
+        write: 0 accounts; 0 added, 0 replaced, 0 released
+        check that every account below ou-exam-workload has what is predicted
+        detach p-ou_exam_workload_1 from ou-exam-workload
+        delete p-ou_exam_workload_1"#]],
+    );
+}
+
+/// A Region may be left with nothing under one answer only: that is a release.
+#[test]
+fn what_may_end_with_nothing_is_released() {
+    let lock = foreign(&[r#"us-east-1={"@@operators_allowed_for_child_policies":["@@append"]}"#]);
+    let world = World::with(&below_the_workload(1)).foreign("theirs", ROOT, lock);
+    let newer = below_the_workload(2);
+    let unapproved = OrganizationWants { is_approved: false, ..asked(&newer) };
+    decides(
+        &decided(&world, unapproved, &[]),
+        &expect![[r#"
+        held (overridden): policies of others would leave something else there than what is wanted: 300000000002/us-east-1 (nothing), 300000000003/us-east-1 (nothing), 300000000004/us-east-1 (nothing); correct them
+        held (not_approved): it changes more than may be changed without an approval: 3 accounts; 0 added, 0 replaced, 3 released"#]],
+    );
+}
+
 #[test]
 fn what_a_frozen_account_has_counts_until_it_is_known() {
     let both = wanted(&[(WORKLOAD, &[("us-east-1", 1), ("eu-west-1", 1)]), (SANDBOX, &[("us-west-2", 1)])]);

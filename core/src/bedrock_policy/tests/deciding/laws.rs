@@ -136,7 +136,7 @@ fn recounted(before: &World, after: &World, frozen: &BTreeSet<AccountId>) -> Cha
             let changed = had.iter().zip(&has).any(|(one, other)| match (one, other) {
                 (_, None) => false,
                 (Some(one), Some(other)) => one != other,
-                (None, Some(other)) => had.iter().flatten().any(|one| one != other),
+                (None, Some(other)) => had.iter().flatten().all(|one| one != other),
             });
             let anything_before = had.iter().flatten().any(is_there);
             let valid: Vec<&(Value, String)> = has.iter().flatten().collect();
