@@ -2,10 +2,11 @@
 //!
 //! | what is known | decision |
 //! | --- | --- |
-//! | every point has what it is to have | in sync |
+//! | every point has what it is to have | nothing to write, whatever the accounts have |
 //! | the type isn't enabled, and something is to be written | held: `type_disabled` |
-//! | a guardrail version that is to be written can't be used | held: `unusable` |
+//! | a guardrail version that is to be written or attached can't be used | held: `unusable` |
 //! | no order of writes is without a gap, or one freezes an account | held: `no_safe_order` |
+//! | what an account has can't be said, and a step is about it | held: `before_not_known` |
 //! | an account that changes would get something else than what is wanted, from policies of others | held: `overridden` |
 //! | what an account that changes would get depends on an order that AWS doesn't show | held: `depends_on_order` |
 //! | an account that is given something can't be shown to be able to apply it | held: `not_proven` |
@@ -13,6 +14,9 @@
 //! | more than one account changes, or more than the limits allow, and nobody approved it | held: `not_approved` |
 //! | mode `audit` | the steps, which nobody takes |
 //! | otherwise | the steps |
+//!
+//! An account that AWS calls frozen counts as changed in every Region that its policies name, before or after, if a step
+//! touches one of its policies.
 //!
 //! All reasons are named at once. Under `enforce-only`, and while the baseline that is followed stands in for another one,
 //! nothing is detached and no Region dropped: what the keeper's policies have stays wanted.
@@ -33,8 +37,9 @@ use crate::ids::{AccountId, Region};
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OrganizationDecision {
-    /// Nothing.
-    InSync,
+    /// Nothing: the keeper's policies are as they are to be. This says nothing of whether the accounts have what is
+    /// wanted: a policy of somebody else's may override the keeper's, and accounts may be frozen.
+    NothingToWrite,
     /// To take these steps.
     Write(SafeSteps),
     /// Nothing, because the mode is `audit`; otherwise these steps.
@@ -87,7 +92,7 @@ pub fn decide(
         }
     };
     let steps = match ordered {
-        Ok(steps) if steps.is_empty() => return OrganizationDecision::InSync,
+        Ok(steps) if steps.is_empty() => return OrganizationDecision::NothingToWrite,
         Ok(steps) => steps,
         Err(why) => return OrganizationDecision::Held(vec![OrganizationHold::NoSafeOrder(Box::new(why))]),
     };
@@ -96,7 +101,8 @@ pub fn decide(
     if !level.is_enabled {
         holds.push(OrganizationHold::TypeDisabled);
     }
-    holds.extend(unusable(&steps, proofs));
+    holds.extend(unusable(level, &steps, proofs));
+    holds.extend(outcome.before_not_known());
     holds.extend(outcome.overridden());
     holds.extend(outcome.depends_on_order());
     holds.extend(outcome.not_proven(proofs));
@@ -132,18 +138,30 @@ fn keeping(level: OrganizationLevel<'_>, wanted: &WantedPolicies) -> WantedPolic
     kept
 }
 
-/// Every guardrail version that a step writes and that can't be used.
-fn unusable(steps: &[PolicyStep], proofs: &dyn Proofs) -> Vec<OrganizationHold> {
+/// Every guardrail version that a step writes, or that is in a policy when a step attaches it, and that can't be used.
+fn unusable(
+    level: OrganizationLevel<'_>,
+    steps: &[PolicyStep],
+    proofs: &dyn Proofs,
+) -> Vec<OrganizationHold> {
     let mut judged: BTreeSet<(Region, String)> = BTreeSet::new();
     let mut holds = Vec::new();
-    let contents = steps.iter().filter_map(|step| match step {
-        PolicyStep::Create { content, .. } | PolicyStep::Update { content, .. } => Some(content),
-        PolicyStep::Attach { .. }
-        | PolicyStep::Check { .. }
-        | PolicyStep::Detach { .. }
-        | PolicyStep::Delete { .. } => None,
-    });
-    for (region, enforcement) in contents.flat_map(|content| &content.regions) {
+    let mut state = level.present.clone();
+    let mut contents: Vec<OwnDocument> = Vec::new();
+    for step in steps {
+        match step {
+            PolicyStep::Create { content, .. } | PolicyStep::Update { content, .. } => {
+                contents.push(content.clone());
+            }
+            PolicyStep::Attach { policy, .. } => {
+                let attached = state.contents.get(policy).and_then(|content| content.as_ref().ok());
+                contents.extend(attached.map(OwnDocument::of));
+            }
+            PolicyStep::Check { .. } | PolicyStep::Detach { .. } | PolicyStep::Delete { .. } => {}
+        }
+        step.apply(&mut state);
+    }
+    for (region, enforcement) in contents.iter().flat_map(|content| &content.regions) {
         let version = format!("{}:{}", enforcement.guardrail, enforcement.version);
         if judged.insert((region.clone(), version))
             && let Err(why) = proofs.guardrail(region, enforcement)

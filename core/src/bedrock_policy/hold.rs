@@ -8,7 +8,7 @@ use super::compare::RegionComparison;
 use super::ids::PolicyAt;
 use super::no_safe_order::NoSafeOrder;
 use crate::enforcement::Enforcement;
-use crate::ids::{Region, Target};
+use crate::ids::{AccountId, Region, Target};
 
 /// How many places a text names before it counts the rest.
 const NAMED: usize = 5;
@@ -29,6 +29,9 @@ pub enum OrganizationHold {
     },
     /// There is no order of writes that is safe.
     NoSafeOrder(Box<NoSafeOrder>),
+    /// It can't be said what these accounts have, nor what would be taken away: a policy there can't be read, or the merge
+    /// is invalid under every answer and AWS doesn't call the account frozen.
+    BeforeNotKnown(BTreeSet<AccountId>),
     /// Policies of others leave something else in these places than what is wanted there, though the keeper writes.
     Overridden(BTreeMap<Target, RegionComparison>),
     /// What these places come to depends on the order in which these policies were attached, which AWS doesn't show.
@@ -53,6 +56,7 @@ impl OrganizationHold {
             OrganizationHold::TypeDisabled => "type_disabled",
             OrganizationHold::Unusable { .. } => "unusable",
             OrganizationHold::NoSafeOrder(_) => "no_safe_order",
+            OrganizationHold::BeforeNotKnown(_) => "before_not_known",
             OrganizationHold::Overridden(_) => "overridden",
             OrganizationHold::DependsOnOrder { .. } => "depends_on_order",
             OrganizationHold::NotProven(_) => "not_proven",
@@ -73,6 +77,12 @@ impl fmt::Display for OrganizationHold {
                 "{enforcement} in {region} can't be used, and every call below it would fail: {why}"
             ),
             OrganizationHold::NoSafeOrder(why) => why.fmt(f),
+            OrganizationHold::BeforeNotKnown(accounts) => write!(
+                f,
+                "it can't be said what these accounts have, because policies there can't be read or merged, nor what \
+                 would be taken away: {}; correct the policies",
+                listed(accounts.iter().map(ToString::to_string))
+            ),
             OrganizationHold::Overridden(places) => {
                 let words = places.iter().map(|(target, seen)| format!("{target} ({})", in_words(seen)));
                 write!(

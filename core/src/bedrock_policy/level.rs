@@ -19,7 +19,8 @@ pub struct OrganizationLevel<'a> {
     pub own: &'a OwnPolicies,
     /// Every account, with its place.
     pub accounts: &'a AccountPaths,
-    /// Accounts whose merge is invalid: what they have isn't what is attached.
+    /// Accounts that AWS calls frozen, because their merge is invalid: what they have isn't what is attached. Only these
+    /// count as frozen.
     pub frozen: &'a BTreeSet<AccountId>,
 }
 

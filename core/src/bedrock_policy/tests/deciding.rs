@@ -58,7 +58,7 @@ fn in_words(decision: &OrganizationDecision) -> String {
         format!("{}{}{}", safe.extent(), steps.concat(), unreached.concat())
     };
     match decision {
-        OrganizationDecision::InSync => "in sync".to_owned(),
+        OrganizationDecision::NothingToWrite => "nothing to write".to_owned(),
         OrganizationDecision::Write(safe) => format!("write: {}", steps(safe)),
         OrganizationDecision::WouldWrite(safe) => format!("would write: {}", steps(safe)),
         OrganizationDecision::Held(holds) => {
@@ -80,7 +80,7 @@ fn below_the_workload(version: u32) -> WantedPolicies {
 }
 
 #[test]
-fn what_is_proven_and_approved_is_written_and_then_in_sync() {
+fn what_is_proven_and_approved_is_written_and_then_nothing_is() {
     let wants = below_the_workload(1);
     let decision = decided(&World::default(), asked(&wants), &[]);
     decides(
@@ -92,7 +92,7 @@ fn what_is_proven_and_approved_is_written_and_then_in_sync() {
     );
     let OrganizationDecision::Write(safe) = decision else { panic!("it is held") };
     let after = World::default().after(safe.steps());
-    assert_eq!(decided(&after, asked(&wants), &[]), OrganizationDecision::InSync);
+    assert_eq!(decided(&after, asked(&wants), &[]), OrganizationDecision::NothingToWrite);
     // Under audit nothing is taken but said.
     let audited = OrganizationWants { mode: Mode::Audit, ..asked(&wants) };
     decides(
@@ -131,7 +131,7 @@ fn every_reason_is_named_at_once() {
         ],
     );
     // Nothing to be done: it is no matter that the type isn't enabled.
-    assert_eq!(decide(level, asked(&WantedPolicies::new()), &Known), OrganizationDecision::InSync);
+    assert_eq!(decide(level, asked(&WantedPolicies::new()), &Known), OrganizationDecision::NothingToWrite);
 }
 
 #[test]
@@ -289,5 +289,154 @@ fn no_safe_order_is_the_only_reason() {
         &expect![
             "held (no_safe_order): what 300000000002 would get can't be predicted, because these policies can't be read: p-00unread on r-exam; correct them, or update the keeper"
         ],
+    );
+}
+
+/// A lock beside keys keeps ours out under one answer, and makes the merge invalid under another one. That is neither a
+/// frozen account, nor is what the account has after one answer what it had under all.
+#[test]
+fn answers_to_what_is_not_known_hide_no_change() {
+    let lock = foreign(&[r#"us-east-1={"@@operators_allowed_for_child_policies":["@@append"]}"#]);
+    let both = wanted(&[(WORKLOAD, &[("us-east-1", 1), ("eu-west-1", 1)])]);
+    let world = World::with(&both).foreign("theirs", ROOT, lock);
+    let one = wanted(&[(WORKLOAD, &[("eu-west-1", 1)])]);
+    decides(
+        &decided(&world, asked(&one), &[]),
+        &expect![[r#"
+        write: 3 accounts; 0 added, 0 replaced, 3 released
+        check that every account below ou-exam-workload has what is predicted
+        update p-ou_exam_workload_1, eu-west-1: abc123:1"#]],
+    );
+    let none = WantedPolicies::new();
+    let unapproved = OrganizationWants { is_approved: false, ..asked(&none) };
+    decides(
+        &decided(&world, unapproved, &[]),
+        &expect![
+            "held (not_approved): it changes more than may be changed without an approval: 3 accounts; 0 added, 0 replaced, 6 released"
+        ],
+    );
+}
+
+/// Ours is forbidden: it does nothing, or makes the merge invalid. A Region that no step is about, and that differs with
+/// another answer, doesn't change by that.
+#[test]
+fn a_region_that_no_step_is_about_does_not_count() {
+    let locked = |leaf: &str, value: &str| {
+        format!(
+            r#"us-east-1/keeper/{leaf}={{"@@assign":{value},"@@operators_allowed_for_child_policies":["@@none"]}}"#
+        )
+    };
+    let other = r#""arn:aws:bedrock:us-east-1:222222222222:guardrail/other1:1""#;
+    let in_capitals = r#"eu-west-1/Keeper/identifier={"@@assign":"arn:aws:bedrock:eu-west-1:222222222222:guardrail/other1:1"}"#;
+    let small = r#"eu-west-1/keeper/identifier={"@@assign":"arn:aws:bedrock:eu-west-1:222222222222:guardrail/other1:2"}"#;
+    let root = foreign(&[
+        &locked("identifier", other),
+        &locked("selective_content_guarding/system", r#""comprehensive""#),
+        &locked("selective_content_guarding/messages", r#""comprehensive""#),
+        &locked("model_enforcement/included_models", r#"["ALL"]"#),
+        &locked("model_enforcement/excluded_models", "[]"),
+        in_capitals,
+    ]);
+    let world = World::with(&below_the_workload(1)).foreign("root", ROOT, root).foreign(
+        "workload",
+        WORKLOAD,
+        foreign(&[small]),
+    );
+    decides(
+        &decided(&world, asked(&WantedPolicies::new()), &[]),
+        &expect![[r#"
+        write: 0 accounts; 0 added, 0 replaced, 0 released
+        check that every account below ou-exam-workload has what is predicted
+        detach p-ou_exam_workload_1 from ou-exam-workload
+        delete p-ou_exam_workload_1"#]],
+    );
+}
+
+/// A Region may be left with nothing under one answer only: that is a release.
+#[test]
+fn what_may_end_with_nothing_is_released() {
+    let lock = foreign(&[r#"us-east-1={"@@operators_allowed_for_child_policies":["@@append"]}"#]);
+    let world = World::with(&below_the_workload(1)).foreign("theirs", ROOT, lock);
+    let newer = below_the_workload(2);
+    let unapproved = OrganizationWants { is_approved: false, ..asked(&newer) };
+    decides(
+        &decided(&world, unapproved, &[]),
+        &expect![[r#"
+        held (overridden): policies of others would leave something else there than what is wanted: 300000000002/us-east-1 (nothing), 300000000003/us-east-1 (nothing), 300000000004/us-east-1 (nothing); correct them
+        held (not_approved): it changes more than may be changed without an approval: 3 accounts; 0 added, 0 replaced, 3 released"#]],
+    );
+}
+
+#[test]
+fn what_a_frozen_account_has_counts_until_it_is_known() {
+    let both = wanted(&[(WORKLOAD, &[("us-east-1", 1), ("eu-west-1", 1)]), (SANDBOX, &[("us-west-2", 1)])]);
+    let world = World::with(&both);
+    let frozen = ["300000000002", "300000000003", "300000000004", "300000000005"];
+    // All of it goes.
+    let none = WantedPolicies::new();
+    let unapproved = OrganizationWants { is_approved: false, ..asked(&none) };
+    decides(
+        &decided(&world, unapproved, &frozen),
+        &expect![
+            "held (not_approved): it changes more than may be changed without an approval: 4 accounts; 0 added, 0 replaced, 7 released"
+        ],
+    );
+    // One Region goes. The sandbox is touched by no step.
+    let one = wanted(&[(WORKLOAD, &[("us-east-1", 1)]), (SANDBOX, &[("us-west-2", 1)])]);
+    decides(
+        &decided(&world, asked(&one), &frozen),
+        &expect![[r#"
+        write: 3 accounts; 0 added, 3 replaced, 3 released
+        check that every account below ou-exam-workload has what is predicted
+        update p-ou_exam_workload_1, us-east-1: abc123:1
+        not reached: 300000000002
+        not reached: 300000000003
+        not reached: 300000000004"#]],
+    );
+}
+
+#[test]
+fn what_can_not_be_read_is_not_written_over() {
+    let wants = below_the_workload(1);
+    let mut world = World::with(&wants);
+    let (id, _) = world.own.first_key_value().unwrap();
+    world.present.contents.insert(PolicyKey::Id(id.clone()), Err(BedrockPolicy::parse("{").unwrap_err()));
+    decides(
+        &decided(&world, asked(&wants), &["300000000002"]),
+        &expect![
+            "held (before_not_known): it can't be said what these accounts have, because policies there can't be read or merged, nor what would be taken away: 300000000002, 300000000003, 300000000004; correct the policies"
+        ],
+    );
+}
+
+#[test]
+fn an_unusable_guardrail_is_not_attached_again() {
+    let wants = below_the_workload(9);
+    let mut world = World::with(&wants);
+    world.present.attached.clear();
+    decides(
+        &decided(&world, asked(&wants), &[]),
+        &expect![
+            "held (unusable): abc123:9 in us-east-1 can't be used, and every call below it would fail: it is not ready"
+        ],
+    );
+}
+
+/// Which of two policies of one point was attached first isn't known: what is listed first may not be what is first.
+#[test]
+fn what_another_order_of_peers_would_change_is_a_change() {
+    let theirs = foreign(&[
+        r#"us-east-1/keeper/identifier={"@@assign":"arn:aws:bedrock:us-east-1:222222222222:guardrail/other1:1"}"#,
+        r#"us-east-1/keeper/selective_content_guarding/system={"@@assign":"comprehensive"}"#,
+        r#"us-east-1/keeper/selective_content_guarding/messages={"@@assign":"comprehensive"}"#,
+        r#"us-east-1/keeper/model_enforcement/included_models={"@@assign":["ALL"]}"#,
+        r#"us-east-1/keeper/model_enforcement/excluded_models={"@@assign":[]}"#,
+    ]);
+    let world = World::default().foreign("theirs", WORKLOAD, theirs);
+    decides(
+        &decided(&world, asked(&below_the_workload(1)), &[]),
+        &expect![[r#"
+        held (overridden): policies of others would leave something else there than what is wanted: 300000000002/us-east-1 (different: identifier is "arn:aws:bedrock:us-east-1:222222222222:guardrail/other1:1", not "arn:aws:bedrock:us-east-1:222222222222:guardrail/abc123:1" (from p-00theirs on ou-exam-workload)), 300000000003/us-east-1 (different: identifier is "arn:aws:bedrock:us-east-1:222222222222:guardrail/other1:1", not "arn:aws:bedrock:us-east-1:222222222222:guardrail/abc123:1" (from p-00theirs on ou-exam-workload)), 300000000004/us-east-1 (different: identifier is "arn:aws:bedrock:us-east-1:222222222222:guardrail/other1:1", not "arn:aws:bedrock:us-east-1:222222222222:guardrail/abc123:1" (from p-00theirs on ou-exam-workload)); correct them
+        held (depends_on_order): what 300000000002/us-east-1, 300000000003/us-east-1, 300000000004/us-east-1 would get depends on the order in which p-00theirs on ou-exam-workload were attached, which AWS doesn't show; correct one of them"#]],
     );
 }
