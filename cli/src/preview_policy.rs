@@ -24,7 +24,7 @@ use keeper_core::failure::Category;
 use keeper_core::ids::ParentId;
 use keeper_core::organization::Organization;
 use keeper_core::settings::BaselineSource;
-use now::{Asked, ask};
+use now::{PresentState, ask};
 
 const LONG_ABOUT: &str = "\
 Show what a change of a Bedrock policy would do to each account, before anybody makes it
@@ -82,7 +82,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     }
     let impossible = |impossible: ImpossibleChange| Unfit(impossible.to_string());
     let after = change.applied(&seen.policies).map_err(impossible)?;
-    let Asked { now, is_enabled, warnings } =
+    let PresentState { now, is_enabled, warnings } =
         ask(&reader, &concerned(&seen.policies, &after, &paths), &bar).await;
     drop(bar);
     let preview = preview(&change, &seen.policies, &paths, &now).map_err(impossible)?;

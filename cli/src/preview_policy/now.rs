@@ -10,7 +10,7 @@ use keeper_core::ids::AccountId;
 
 /// What was asked, and what could not be read.
 #[derive(Debug, Default)]
-pub(super) struct Asked {
+pub(super) struct PresentState {
     pub(super) now: BTreeMap<AccountId, AccountNow>,
     /// Whether Bedrock policies are enabled, as far as that is known.
     pub(super) is_enabled: bool,
@@ -23,8 +23,8 @@ pub(super) async fn ask(
     reader: &BedrockPolicyReader,
     chains: &BTreeMap<PolicyChain, BTreeSet<AccountId>>,
     bar: &Bar,
-) -> Asked {
-    let mut asked = Asked { is_enabled: true, ..Asked::default() };
+) -> PresentState {
+    let mut asked = PresentState { is_enabled: true, ..PresentState::default() };
     let frozen = match reader.frozen().await {
         Ok(Some(frozen)) => Some(frozen),
         Ok(None) => {
@@ -55,7 +55,7 @@ pub(super) async fn ask(
     asked
 }
 
-impl Asked {
+impl PresentState {
     async fn published(
         &mut self,
         reader: &BedrockPolicyReader,
