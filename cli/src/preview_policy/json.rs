@@ -108,8 +108,8 @@ fn content(content: &RegionContent) -> Value {
             ConfigurationContent::OtherRegion(enforcement) => {
                 json!({ "enforces": enforcement, "fails_calls": true })
             }
-            ConfigurationContent::NoGuardrail => json!({ "enforces": null, "fails_calls": true }),
-            ConfigurationContent::Unclear => Value::Null,
+            ConfigurationContent::NoGuardrail(_) => json!({ "enforces": null, "fails_calls": true }),
+            ConfigurationContent::Unclear(_) => Value::Null,
         };
         (name.clone(), value)
     });

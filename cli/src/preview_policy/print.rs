@@ -193,8 +193,8 @@ fn content(content: &RegionContent) -> String {
         ConfigurationContent::OtherRegion(enforcement) => {
             format!("{enforcement} of {}: every call would fail", enforcement.guardrail.region)
         }
-        ConfigurationContent::NoGuardrail => "no guardrail version: every call would fail".to_owned(),
-        ConfigurationContent::Unclear => "what this program does not know".to_owned(),
+        ConfigurationContent::NoGuardrail(_) => "no guardrail version: every call would fail".to_owned(),
+        ConfigurationContent::Unclear(_) => "what this program does not know".to_owned(),
     });
     let each: Vec<String> = each.collect();
     if each.is_empty() { "no guardrail".to_owned() } else { each.join(" and ") }

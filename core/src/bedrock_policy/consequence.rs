@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ids::PolicyAt;
+use super::leaf::{LeafPath, LeafValue};
 use super::merge::MergeError;
 use crate::enforcement::Enforcement;
 use crate::ids::Region;
@@ -54,10 +55,10 @@ pub enum ConfigurationContent {
     Enforces(Box<Enforcement>),
     /// It names a guardrail of another Region: every call fails (Organizations user guide, Bedrock policies).
     OtherRegion(Box<Enforcement>),
-    /// It names no guardrail version: every call fails.
-    NoGuardrail,
-    /// It can't be understood.
-    Unclear,
+    /// It names no guardrail version: every call fails. What it says all the same.
+    NoGuardrail(BTreeMap<LeafPath, LeafValue>),
+    /// It can't be understood. What it says.
+    Unclear(BTreeMap<LeafPath, LeafValue>),
 }
 
 impl ConfigurationContent {
@@ -67,7 +68,7 @@ impl ConfigurationContent {
             ConfigurationContent::Enforces(enforcement) | ConfigurationContent::OtherRegion(enforcement) => {
                 Some(enforcement)
             }
-            ConfigurationContent::NoGuardrail | ConfigurationContent::Unclear => None,
+            ConfigurationContent::NoGuardrail(_) | ConfigurationContent::Unclear(_) => None,
         }
     }
 }

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::consequence::{ConfigurationContent, Consequence, RegionChange, RegionContent};
 use super::effective::{EffectivePolicy, Meaning};
 use super::ids::{AttachPoint, PolicyAt, PolicyKey};
-use super::leaf::Setting;
+use super::leaf::{LeafPath, LeafValue, Setting};
 use super::merge::{MergeError, MergedPolicy, merge};
 use super::peers::{PeerOrder, in_order, peer_orders};
 use super::policy_change::{ImpossibleChange, PolicyChange};
@@ -233,18 +233,25 @@ fn contents<'a>(policies: impl Iterator<Item = &'a EffectivePolicy>, region: &Re
 
 fn content(effective: &EffectivePolicy, region: &Region) -> RegionContent {
     let named = effective.regions().remove(region).unwrap_or_default();
-    let content = |meaning: Meaning| match meaning {
+    // By what it says: a change of what can't be understood is a change.
+    let values = |name: &str| -> BTreeMap<LeafPath, LeafValue> {
+        let leaves = effective.leaves().iter().filter(|(path, _)| {
+            path.configuration().is_some_and(|(key, other)| key == region.as_str() && other == name)
+        });
+        leaves.map(|(path, value)| (path.in_lower_case(), value.clone())).collect()
+    };
+    let content = |name: &str, meaning: Meaning| match meaning {
         Meaning::Enforcement(enforcement) if enforcement.guardrail.region == *region => {
             ConfigurationContent::Enforces(enforcement)
         }
         Meaning::Enforcement(enforcement) => ConfigurationContent::OtherRegion(enforcement),
         Meaning::Unclear(paths) if paths.iter().any(|path| path.setting() == Some(Setting::Identifier)) => {
-            ConfigurationContent::NoGuardrail
+            ConfigurationContent::NoGuardrail(values(name))
         }
-        Meaning::Unclear(_) => ConfigurationContent::Unclear,
+        Meaning::Unclear(_) => ConfigurationContent::Unclear(values(name)),
     };
     // AWS may publish names in lower case.
-    named.into_iter().map(|(name, meaning)| (name.to_lowercase(), content(meaning))).collect()
+    named.into_iter().map(|(name, meaning)| (name.to_lowercase(), content(&name, meaning))).collect()
 }
 
 fn origins(merged: &MergedPolicy, region: &Region) -> BTreeSet<PolicyAt> {

@@ -72,8 +72,8 @@ fn content(content: &RegionContent) -> String {
     let configurations = content.iter().map(|(name, content)| match content {
         ConfigurationContent::Enforces(enforcement) => format!("{name}:{enforcement}"),
         ConfigurationContent::OtherRegion(enforcement) => format!("{name}:{enforcement} of another Region"),
-        ConfigurationContent::NoGuardrail => format!("{name}:no guardrail"),
-        ConfigurationContent::Unclear => format!("{name}:unclear"),
+        ConfigurationContent::NoGuardrail(_) => format!("{name}:no guardrail"),
+        ConfigurationContent::Unclear(_) => format!("{name}:unclear"),
     });
     let all: Vec<String> = configurations.collect();
     if all.is_empty() { "nothing".to_owned() } else { all.join("+") }

@@ -14,7 +14,8 @@ use crate::histories::setting::LEDGER;
 pub(super) type Recorded = BTreeMap<String, Value>;
 
 /// What each look may change of what is recorded, by the end of its place: when it was, and for which message.
-const OF_A_LOOK: [&str; 7] = [
+/// A day's first sweep, by UTC, records that it reported.
+const OF_A_LOOK: [&str; 8] = [
     "/checked/at",
     "/checked/event",
     "/looked_ms",
@@ -22,6 +23,7 @@ const OF_A_LOOK: [&str; 7] = [
     "/sequence",
     "/placement/placed_at",
     "/history",
+    "publications/reported",
 ];
 
 /// What one sweep did.
