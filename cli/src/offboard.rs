@@ -119,17 +119,33 @@ impl Offboarding<'_> {
         } else {
             match self.mark(Leaving::Leaves, &mut so_far).await? {
                 None => self.release(&mut so_far).await,
-                Some(_) => Ok(self.not_released()),
+                Some(_) => return Ok(self.still_guarded()),
             }
         };
         Ok(released::print(self.account, &so_far.or_say(regions)?, self.arguments.output))
     }
 
-    /// The Regions that stay guarded, because the control waits.
-    fn not_released(&self) -> BTreeMap<Region, Released> {
+    /// An account whose control waits: nothing was released, and nothing is, before it is taken over.
+    fn still_guarded(&self) -> u8 {
+        let account = self.account;
         let text = "stays guarded: its control waits";
         let regions = self.record.regions_of_ours();
-        regions.map(|region| (region.clone(), Released { done: false, text: text.to_owned() })).collect()
+        let regions: BTreeMap<Region, Released> =
+            regions.map(|region| (region.clone(), Released { done: false, text: text.to_owned() })).collect();
+        match self.arguments.output {
+            Output::Json => output::print_done_json(&json!({
+                "account": account,
+                "leaving": false,
+                "released": false,
+                "regions": released::in_json(&regions),
+            })),
+            Output::Text => {
+                for region in regions.keys() {
+                    output::print_done(format_args!("{account}/{region} {text}"));
+                }
+            }
+        }
+        UNFINISHED
     }
 
     /// The account, if calls work in it; else it is said why not.

@@ -31,8 +31,8 @@ Show what a change of a Bedrock policy would do to each account, before anybody 
 
 Four changes can be looked at:
 
-  FILE --attach-to TARGET        a new policy is attached
-  FILE --policy ID               a policy says what is in the file, wherever it is attached
+  FILE --attach-to TARGET            a new policy is attached
+  FILE --policy ID                   a policy says what is in the file, wherever it is attached
   --policy ID --attach-to TARGET     a policy is attached there, besides
   --policy ID --detach-from TARGET   a policy is detached
 

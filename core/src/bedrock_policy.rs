@@ -13,6 +13,7 @@
 //! wanted + an effective policy ──► compare                         for each Region
 //! what AWS publishes + what is attached ──► ExplainedPolicy        how an account stands, where its values come from
 //! what is attached + what is wanted ──► ordered steps              no gap at any moment
+//! a change + what AWS publishes + what is attached ──► preview     what becomes of each account
 //! all of that + proofs, limits, mode ──► a decision: nothing, the steps, or every reason why not
 //! ```
 

@@ -279,10 +279,20 @@ async fn a_terminal_says_that_a_departure_waits() {
             300000000001/eu-west-1 release eubase1a2b3c:2
             300000000001/eu-west-1 stays guarded: its control waits
             stderr: warning: 300000000001 stays guarded for now: within 24 hours 0 accounts were marked as about to leave, as many as may be (KEEPER_MAX_DEPARTURES). /guardrail-keeper/controls/leaving/300000000001 is taken over by a run after they are over; --cancel takes it back
-            stderr: warning: 300000000001 may lose its Bedrock calls in eu-west-1 once it has left: the lines above name what is still enforced in each Region
             exit 1
         "#]],
     );
+    // Also of an account at which nobody has looked, where nothing is to be released.
+    for account in [PAYMENTS, HUB] {
+        let arguments = ["offboard", account, "--yes", "--confirm", account, "--output", "json"];
+        let said = guardrailctl.run(&arguments).await;
+        let json: serde_json::Value = serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("{said}"));
+        assert_eq!(
+            (said.code, &json["leaving"], &json["released"]),
+            (1, &false.into(), &false.into()),
+            "{said}"
+        );
+    }
     assert_eq!((record(&stack).await.offboarding, releases(&stack)), (None, 0));
 }
 
