@@ -119,33 +119,13 @@ impl Offboarding<'_> {
         } else {
             match self.mark(Leaving::Leaves, &mut so_far).await? {
                 None => self.release(&mut so_far).await,
-                Some(_) => return Ok(self.still_guarded()),
+                Some(_) => {
+                    let regions = self.record.regions_of_ours();
+                    return Ok(released::print_waiting(self.account, regions, self.arguments.output));
+                }
             }
         };
         Ok(released::print(self.account, &so_far.or_say(regions)?, self.arguments.output))
-    }
-
-    /// An account whose control waits: nothing was released, and nothing is, before it is taken over.
-    fn still_guarded(&self) -> u8 {
-        let account = self.account;
-        let text = "stays guarded: its control waits";
-        let regions = self.record.regions_of_ours();
-        let regions: BTreeMap<Region, Released> =
-            regions.map(|region| (region.clone(), Released { done: false, text: text.to_owned() })).collect();
-        match self.arguments.output {
-            Output::Json => output::print_done_json(&json!({
-                "account": account,
-                "leaving": false,
-                "released": false,
-                "regions": released::in_json(&regions),
-            })),
-            Output::Text => {
-                for region in regions.keys() {
-                    output::print_done(format_args!("{account}/{region} {text}"));
-                }
-            }
-        }
-        UNFINISHED
     }
 
     /// The account, if calls work in it; else it is said why not.

@@ -49,6 +49,31 @@ pub(super) fn print(account: &AccountId, regions: &BTreeMap<Region, Released>, o
     if done { OK } else { UNFINISHED }
 }
 
+/// Prints what stays in an account whose control waits: nothing is released before it is taken over. Returns the exit code.
+pub(super) fn print_waiting<'a>(
+    account: &AccountId,
+    regions: impl Iterator<Item = &'a Region>,
+    output: Output,
+) -> u8 {
+    let text = "stays guarded: its control waits";
+    let regions: BTreeMap<Region, Released> =
+        regions.map(|region| (region.clone(), Released { done: false, text: text.to_owned() })).collect();
+    match output {
+        Output::Json => output::print_done_json(&json!({
+            "account": account,
+            "leaving": false,
+            "released": false,
+            "regions": in_json(&regions),
+        })),
+        Output::Text => {
+            for region in regions.keys() {
+                output::print_done(format_args!("{account}/{region} {text}"));
+            }
+        }
+    }
+    UNFINISHED
+}
+
 /// The Regions for programs.
 pub(super) fn in_json(regions: &BTreeMap<Region, Released>) -> Value {
     let told = regions
