@@ -42,8 +42,13 @@ pub struct Baseline {
     pub mode: Mode,
     /// The guardrails, by the name that this document gives them.
     pub guardrails: BTreeMap<GuardrailKey, Guardrail>,
-    /// Who gets which; the most specific wins: account, then nearest OU, then root.
+    /// Who gets which on the account's level; the most specific wins: account, then nearest OU, then root.
     pub assignments: Vec<Assignment>,
+    /// What the organization's level enforces where, by Bedrock policies. The most specific wins here as well, and both
+    /// levels act beside each other.
+    pub organization_assignments: Vec<OrganizationAssignment>,
+    /// Accounts that need not prove that they can apply what the organization's level gives them.
+    pub accept_unproven: BTreeSet<AccountId>,
     /// Accounts never written, only reported.
     pub exclude: BTreeSet<AccountId>,
     /// How much a new revision may change without a person's approval.
@@ -59,6 +64,7 @@ struct ProblemPlaces {
     guardrails: BTreeMap<GuardrailKey, TextPlace>,
     assignments: TextPlace,
     targets: BTreeMap<AssignmentTarget, TextPlace>,
+    organization_targets: BTreeMap<AssignmentTarget, TextPlace>,
     exclude: BTreeMap<AccountId, TextPlace>,
 }
 
@@ -106,25 +112,43 @@ impl Baseline {
         self.guardrails.values().flat_map(|guardrail| guardrail.regions.keys().cloned()).collect()
     }
 
-    /// The assignment of the account that stands at `path`; the most specific wins.
+    /// The assignment of the account that stands at `path`, on the account's level; the most specific wins.
     ///
     /// Says nothing of `exclude`: what an excluded account should have is reported all the same.
     pub fn assignment(&self, account: &AccountId, path: &OrgPath) -> Option<&Assignment> {
         self.covering(account, path).next().map(|(_, assignment)| assignment)
     }
 
-    /// The assignments that cover the account that stands at `path`, each with its target that does:
-    /// the one that wins, and then those that would without it.
+    /// The assignments that cover the account that stands at `path`, on the account's level, each with its target that
+    /// does: the one that wins, and then those that would without it.
     pub fn covering(
         &self,
         account: &AccountId,
         path: &OrgPath,
     ) -> impl Iterator<Item = (AssignmentTarget, &Assignment)> {
-        let parents = path.parents().iter().rev().cloned().map(AssignmentTarget::Parent);
-        std::iter::once(AssignmentTarget::Account(account.clone())).chain(parents).filter_map(|target| {
+        chain(account, path).filter_map(|target| {
             let found = self.assignments.iter().find(|assignment| assignment.targets.contains(&target));
             found.map(|assignment| (target, assignment))
         })
+    }
+
+    /// The assignments of the organization's level that cover the account that stands at `path`, the most specific first.
+    /// In one Region the first that names it counts: a Bedrock policy further down replaces one further up only where
+    /// both name the Region.
+    pub fn covering_by_organization(
+        &self,
+        account: &AccountId,
+        path: &OrgPath,
+    ) -> impl Iterator<Item = (AssignmentTarget, &OrganizationAssignment)> {
+        chain(account, path).filter_map(|target| {
+            let mut all = self.organization_assignments.iter();
+            all.find(|assignment| assignment.targets.contains(&target)).map(|assignment| (target, assignment))
+        })
+    }
+
+    /// Whether it assigns anything on the organization's level.
+    pub fn has_organization_level(&self) -> bool {
+        !self.organization_assignments.is_empty()
     }
 
     /// The line of the text in which a target of an assignment stands.
@@ -136,6 +160,12 @@ impl Baseline {
     pub fn guardrail(&self, key: &GuardrailKey) -> Option<&Guardrail> {
         self.guardrails.get(key)
     }
+}
+
+/// What may cover an account, the most specific first: itself, the OUs on its path, the root.
+fn chain(account: &AccountId, path: &OrgPath) -> impl Iterator<Item = AssignmentTarget> + use<> {
+    let parents = path.parents().to_vec().into_iter().rev().map(AssignmentTarget::Parent);
+    std::iter::once(AssignmentTarget::Account(account.clone())).chain(parents)
 }
 
 text_id!(
@@ -274,6 +304,27 @@ pub struct Assignment {
     pub guardrail: Option<GuardrailKey>,
     /// What to do with a configuration that the keeper never made.
     pub existing: Existing,
+}
+
+/// Gives a guardrail to a part of the organization by a Bedrock policy, which everything below inherits. No guardrail
+/// can't be given so: what is inherited can't be taken away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrganizationAssignment {
+    /// Accounts, OUs and roots.
+    pub targets: BTreeSet<AssignmentTarget>,
+    /// The guardrail.
+    pub guardrail: GuardrailKey,
+}
+
+/// Which of AWS's two levels enforces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EnforcementLevel {
+    /// Each account's own: `PutEnforcedGuardrailConfiguration`.
+    #[default]
+    Account,
+    /// The organization's: a policy of type `BEDROCK_POLICY`.
+    Organization,
 }
 
 /// What an assignment may point at.

@@ -37,8 +37,11 @@ pub(super) fn baseline(root: &Node, revision: Revision, problems: &mut Problems)
     let mode = fields.optional("mode").map_or(Some(Mode::Sync), |part| part.choice(keys::MODES, problems));
     let declared = guardrails(&fields, owner.as_ref().map(|(owner, _)| owner), format, problems);
     let assigned = assignments::assignments(&fields, declared.as_ref(), problems);
-    let exclude = fields.optional("exclude").map(|part| excluded(part, problems)).unwrap_or_default();
+    let exclude =
+        fields.optional("exclude").map(|part| accounts(part, EXCLUDED, problems)).unwrap_or_default();
     refuse_excluded_and_assigned(&exclude, &assigned.places, problems);
+    let accept_unproven =
+        fields.optional("accept_unproven").map(|part| accounts(part, ACCEPTED, problems)).unwrap_or_default();
     let limits = fields.optional("limits").map_or(Some(Limits::default()), |part| limits(part, problems));
 
     let (organization, organization_place) = organization?;
@@ -51,6 +54,8 @@ pub(super) fn baseline(root: &Node, revision: Revision, problems: &mut Problems)
         mode: mode?,
         guardrails: declared.guardrails,
         assignments: assigned.assignments,
+        organization_assignments: assigned.organization_assignments,
+        accept_unproven: accept_unproven.into_keys().collect(),
         exclude: exclude.keys().cloned().collect(),
         limits: limits?,
         places: ProblemPlaces {
@@ -59,6 +64,7 @@ pub(super) fn baseline(root: &Node, revision: Revision, problems: &mut Problems)
             guardrails: declared.places,
             assignments: assigned.place,
             targets: assigned.places,
+            organization_targets: assigned.organization_places,
             exclude,
         },
     })
@@ -144,23 +150,42 @@ fn guardrails<'a>(
     Some(declared)
 }
 
-fn excluded(part: &PlacedNode<'_>, problems: &mut Problems) -> BTreeMap<AccountId, TextPlace> {
+/// What a list of accounts is for, in words, and what to write where an item is no account.
+#[derive(Clone, Copy)]
+struct AccountList {
+    purpose: &'static str,
+    instead: &'static str,
+}
+
+const EXCLUDED: AccountList = AccountList {
+    purpose: "excluded",
+    instead: "write an account's 12 digits; to leave out an OU, assign it `guardrail: none`",
+};
+const ACCEPTED: AccountList = AccountList {
+    purpose: "accepted",
+    instead: "write the 12 digits of each account that need not prove it",
+};
+
+fn accounts(
+    part: &PlacedNode<'_>,
+    list: AccountList,
+    problems: &mut Problems,
+) -> BTreeMap<AccountId, TextPlace> {
     let instead = "write a list of account ids, for example [\"333333333333\"]";
-    let mut exclude: BTreeMap<AccountId, TextPlace> = BTreeMap::new();
+    let mut listed: BTreeMap<AccountId, TextPlace> = BTreeMap::new();
     for item in part.items("a list of accounts", instead, problems).unwrap_or_default() {
-        let instead = "write an account's 12 digits; to leave out an OU, assign it `guardrail: none`";
-        let Some(account) = account(&item, instead, problems) else { continue };
-        match exclude.get(&account) {
+        let Some(account) = account(&item, list.instead, problems) else { continue };
+        match listed.get(&account) {
             Some(first) => {
-                let message = format!("{account} is excluded twice, {}", lines(first, &item.place));
+                let message = format!("{account} is {} twice, {}", list.purpose, lines(first, &item.place));
                 problems.report(&item.place, message, "remove one");
             }
             None => {
-                exclude.insert(account, item.place);
+                listed.insert(account, item.place);
             }
         }
     }
-    exclude
+    listed
 }
 
 fn refuse_excluded_and_assigned(

@@ -2,11 +2,20 @@
 //!
 //! The checker reads with it, and a test holds `docs/baseline.schema.json` to it.
 
-use super::{Existing, Mode, OnBlockedProbe, OnUnusable, Placement};
+use super::{EnforcementLevel, Existing, Mode, OnBlockedProbe, OnUnusable, Placement};
 use crate::enforcement::ContentGuarding;
 
-pub(super) const BASELINE: &[&str] =
-    &["version", "organization", "owner", "mode", "guardrails", "assignments", "exclude", "limits"];
+pub(super) const BASELINE: &[&str] = &[
+    "version",
+    "organization",
+    "owner",
+    "mode",
+    "guardrails",
+    "assignments",
+    "exclude",
+    "accept_unproven",
+    "limits",
+];
 pub(super) const GUARDRAIL: &[&str] = &[
     "name",
     "version",
@@ -22,7 +31,7 @@ pub(super) const REGION: &[&str] = &["arn", "name", "version"];
 pub(super) const MODELS: &[&str] = &["include", "exclude"];
 pub(super) const GUARDING: &[&str] = &["system", "messages"];
 pub(super) const COPY: &[&str] = &["kms_keys"];
-pub(super) const ASSIGNMENT: &[&str] = &["targets", "guardrail", "existing"];
+pub(super) const ASSIGNMENT: &[&str] = &["targets", "guardrail", "level", "existing"];
 pub(super) const LIMITS: &[&str] = &["max_replacements", "max_releases", "max_abandonments"];
 
 /// A format of the document.
@@ -141,6 +150,8 @@ pub(super) const ON_UNUSABLE: &Choices<OnUnusable> =
     &[("keep", OnUnusable::Keep), ("release", OnUnusable::Release)];
 pub(super) const ON_BLOCKED_PROBE: &Choices<OnBlockedProbe> =
     &[("hold", OnBlockedProbe::Hold), ("enforce", OnBlockedProbe::Enforce)];
+pub(super) const LEVELS: &Choices<EnforcementLevel> =
+    &[("account", EnforcementLevel::Account), ("organization", EnforcementLevel::Organization)];
 pub(super) const EXISTING: &Choices<Existing> =
     &[("keep", Existing::Keep), ("adopt", Existing::Adopt), ("replace", Existing::Replace)];
 

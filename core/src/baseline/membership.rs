@@ -23,10 +23,11 @@ impl NamedIds {
     /// Every id that this baseline names.
     pub fn of(baseline: &Baseline) -> NamedIds {
         let places = &baseline.places;
-        let targets = places.targets.keys().map(|target| match target {
-            AssignmentTarget::Account(account) => account.to_string(),
-            AssignmentTarget::Parent(parent) => parent.to_string(),
-        });
+        let targets =
+            places.targets.keys().chain(places.organization_targets.keys()).map(|target| match target {
+                AssignmentTarget::Account(account) => account.to_string(),
+                AssignmentTarget::Parent(parent) => parent.to_string(),
+            });
         let excluded = places.exclude.keys().map(ToString::to_string);
         NamedIds(targets.chain(excluded).chain([baseline.owner.to_string()]).collect())
     }
@@ -106,7 +107,7 @@ impl Baseline {
             );
             problems.push(Problem::error(&places.owner, message, "write an account of the organization"));
         }
-        for (target, place) in &places.targets {
+        for (target, place) in places.targets.iter().chain(&places.organization_targets) {
             match target {
                 AssignmentTarget::Account(account) if is_unknown(account) => {
                     problems.push(unknown_account(account, place, organization));
@@ -127,12 +128,15 @@ impl Baseline {
     pub fn warnings(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         for (key, place) in &self.places.guardrails {
-            if !self.assignments.iter().any(|assignment| assignment.guardrail.as_ref() == Some(key)) {
+            let by_organization =
+                self.organization_assignments.iter().map(|assignment| &assignment.guardrail);
+            let by_account = self.assignments.iter().filter_map(|assignment| assignment.guardrail.as_ref());
+            if !by_account.chain(by_organization).any(|assigned| assigned == key) {
                 let message = "no assignment uses this guardrail";
                 problems.push(Problem::warning(place, message, "assign it, or remove it"));
             }
         }
-        if self.assignments.is_empty() {
+        if self.assignments.is_empty() && self.organization_assignments.is_empty() {
             let message = "no account gets a guardrail, and nothing that is enforced is released";
             let instead = "assign a guardrail, or none to release";
             problems.push(Problem::warning(&self.places.assignments, message, instead));

@@ -146,8 +146,19 @@ fn what_is_left_out_has_a_default() {
 #[test]
 fn every_key_is_read() {
     let baseline = good(FULL);
-    let Baseline { revision, organization, owner, mode, guardrails, assignments, exclude, limits, places: _ } =
-        baseline;
+    let Baseline {
+        revision,
+        organization,
+        owner,
+        mode,
+        guardrails,
+        assignments,
+        organization_assignments: _,
+        accept_unproven: _,
+        exclude,
+        limits,
+        places: _,
+    } = baseline;
     expect![[r#"
         57c316e6f54a99ad o-exampleorgid 222222222222 sync
     "#]]

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::keys::{self, NONE, nearest, or};
 use super::super::part::{Fields, PlacedNode};
 use super::super::problem::{Problems, TextPlace, lines, quoted};
-use super::super::{Assignment, AssignmentTarget, Existing, GuardrailKey};
+use super::super::{
+    Assignment, AssignmentTarget, EnforcementLevel, Existing, GuardrailKey, OrganizationAssignment,
+};
 use super::{Declared, report_no_account};
 use crate::ids::ParentId;
 
@@ -16,8 +18,10 @@ const TARGET: &str = "write an account's 12 digits, an OU (ou-…) or a root (r-
 /// The assignments that could be read, and where their targets stand.
 pub(super) struct Assigned {
     pub(super) assignments: Vec<Assignment>,
+    pub(super) organization_assignments: Vec<OrganizationAssignment>,
     pub(super) place: TextPlace,
     pub(super) places: BTreeMap<AssignmentTarget, TextPlace>,
+    pub(super) organization_places: BTreeMap<AssignmentTarget, TextPlace>,
 }
 
 /// Reads them. What is declared is unknown where `guardrails` could not be read.
@@ -26,42 +30,86 @@ pub(super) fn assignments(
     declared: Option<&Declared<'_>>,
     problems: &mut Problems,
 ) -> Assigned {
-    let mut assigned =
-        Assigned { assignments: Vec::new(), place: fields.missing("assignments"), places: BTreeMap::new() };
+    let mut assigned = Assigned {
+        assignments: Vec::new(),
+        organization_assignments: Vec::new(),
+        place: fields.missing("assignments"),
+        places: BTreeMap::new(),
+        organization_places: BTreeMap::new(),
+    };
     let Some(part) = fields.required("assignments", EXAMPLE, problems) else { return assigned };
     assigned.place = part.place.clone();
     for item in part.items("a list of assignments", EXAMPLE, problems).unwrap_or_default() {
-        if let Some(assignment) = assignment(&item, declared, &mut assigned.places, problems) {
-            assigned.assignments.push(assignment);
-        }
+        assigned.add(&item, declared, problems);
     }
     assigned
 }
 
-fn assignment(
-    part: &PlacedNode<'_>,
-    declared: Option<&Declared<'_>>,
-    places: &mut BTreeMap<AssignmentTarget, TextPlace>,
+impl Assigned {
+    /// Reads one assignment, of either level.
+    fn add(&mut self, part: &PlacedNode<'_>, declared: Option<&Declared<'_>>, problems: &mut Problems) {
+        let Some(fields) = part.fields(keys::ASSIGNMENT, &[], problems) else { return };
+        let level = fields
+            .optional("level")
+            .map_or(Some(EnforcementLevel::Account), |part| part.choice(keys::LEVELS, problems));
+        // Where the level can't be read, nothing is said of what would be true of one of them alone.
+        let places = match level {
+            Some(EnforcementLevel::Account) => Some(&mut self.places),
+            Some(EnforcementLevel::Organization) => Some(&mut self.organization_places),
+            None => None,
+        };
+        let targets = fields.required("targets", TARGETS, problems);
+        let targets = targets.map(|part| targets_of(part, places.unwrap_or(&mut BTreeMap::new()), problems));
+        let guardrail = fields
+            .required("guardrail", "write a guardrail of this document, or none", problems)
+            .and_then(|part| Some((guardrail(part, declared, problems)?, part)));
+        let existing = fields.optional("existing");
+        match level {
+            Some(EnforcementLevel::Account) => {
+                let existing = existing_of(existing, guardrail.as_ref().map(|(key, _)| key), problems);
+                if let (Some(targets), Some((guardrail, _)), Some(existing)) = (targets, guardrail, existing)
+                {
+                    self.assignments.push(Assignment { targets, guardrail, existing });
+                }
+            }
+            Some(EnforcementLevel::Organization) => {
+                if let Some(part) = existing {
+                    problems.report(&part.place, NOTHING_EXISTING, "remove it");
+                }
+                match (targets, guardrail) {
+                    (_, Some((None, part))) => problems.report(&part.place, NOTHING_INHERITED, NOT_ABOVE),
+                    (Some(targets), Some((Some(guardrail), _))) => {
+                        self.organization_assignments.push(OrganizationAssignment { targets, guardrail });
+                    }
+                    (_, _) => {}
+                }
+            }
+            None => {}
+        }
+    }
+}
+
+const NOTHING_EXISTING: &str = "existing has no effect with level: organization: a Bedrock policy that the keeper didn't \
+                                make is never written";
+const NOTHING_INHERITED: &str =
+    "none is impossible with level: organization: what a Bedrock policy further up gives can't be taken away";
+const NOT_ABOVE: &str = "remove it, and assign the guardrail to other OUs than those that are to have none";
+
+/// What to do with a foreign configuration.
+fn existing_of(
+    part: Option<&PlacedNode<'_>>,
+    guardrail: Option<&Option<GuardrailKey>>,
     problems: &mut Problems,
-) -> Option<Assignment> {
-    let fields = part.fields(keys::ASSIGNMENT, &[], problems)?;
-    let targets = fields.required("targets", TARGETS, problems).map(|part| targets(part, places, problems));
-    let guardrail = fields
-        .required("guardrail", "write a guardrail of this document, or none", problems)
-        .and_then(|part| guardrail(part, declared, problems));
-    let existing_part = fields.optional("existing");
-    let existing =
-        existing_part.map_or(Some(Existing::default()), |part| part.choice(keys::EXISTING, problems));
-    if let (Some(None), Some(Existing::Adopt | Existing::Replace), Some(part)) =
-        (&guardrail, existing, existing_part)
-    {
+) -> Option<Existing> {
+    let existing = part.map_or(Some(Existing::default()), |part| part.choice(keys::EXISTING, problems));
+    if let (Some(None), Some(Existing::Adopt | Existing::Replace), Some(part)) = (guardrail, existing, part) {
         problems.report(
             &part.place,
             "existing has no effect with guardrail: none, which never takes over or replaces a foreign enforcement",
             "remove it; foreign enforcements are left alone",
         );
     }
-    Some(Assignment { targets: targets?, guardrail: guardrail?, existing: existing? })
+    existing
 }
 
 /// `Some(None)` is `none`: unguarded on purpose.
@@ -91,7 +139,7 @@ fn guardrail(
     text.parse().ok().map(Some)
 }
 
-fn targets(
+fn targets_of(
     part: &PlacedNode<'_>,
     places: &mut BTreeMap<AssignmentTarget, TextPlace>,
     problems: &mut Problems,
