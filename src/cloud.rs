@@ -5,6 +5,8 @@
 //! turns AWS's answer into our own types.
 
 mod batches;
+mod bedrock_policies;
+mod bedrock_policy_writer;
 mod bus;
 mod content;
 mod control_policies;
@@ -44,6 +46,8 @@ use crate::ids::{AccountId, Region, Role, RoleName};
 use crate::limits::WrittenVersion;
 use crate::metrics::Calls;
 
+pub use bedrock_policies::{BedrockPolicyReader, SeenPolicies};
+pub use bedrock_policy_writer::{BedrockPolicyWriter, OWN_POLICY_TAG};
 pub use bus::{Bus, OutcomeEvent, SOURCE};
 pub use copies::{CopyState, CopyWriter, Ensured};
 pub use error::{failure, is_missing};
@@ -210,6 +214,14 @@ impl Cloud {
     /// When the member role can't be assumed.
     pub async fn session(&self, account: &AccountId) -> Result<Session, Failure> {
         self.sessions.get(account).await
+    }
+
+    /// Credentials of another role than the members' in an account, kept likewise.
+    ///
+    /// # Errors
+    /// When it can't be assumed.
+    pub async fn session_as(&self, account: &AccountId, role: &RoleName) -> Result<Session, Failure> {
+        self.sessions.get_as(account, role).await
     }
 
     /// Forgets the credentials in an account, which AWS said have expired.

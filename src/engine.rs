@@ -3,7 +3,8 @@
 //! ```text
 //! arriving   events and errands ─► jobs
 //! job        a task or an errand ─► effects: what is queued and told next
-//!   tasks      one account (account), or one Region of the owner's (owner); and what follows
+//!   tasks      one account (account), one Region of the owner's (owner), or the organization's Bedrock policies
+//!              (organization_level); and what follows
 //!   counting   what a revision would change        sweeping   everybody, and a sweep's end
 //! account    what the ledger knows ─► view: desired, observed, guardrails ─► plan ─► restrict to the mode
 //!            ─► limits ─► prove ─► apply ─► record
@@ -32,6 +33,7 @@ mod figures;
 mod flooding;
 mod granting;
 mod guardrails;
+mod inherited;
 mod inspected;
 mod job;
 mod kept;
@@ -44,6 +46,7 @@ mod members;
 mod narrowing;
 mod news;
 mod notes;
+mod organization_level;
 mod owed;
 mod owner;
 mod placing;
@@ -87,7 +90,7 @@ pub use by_record::RecordAge;
 pub use controls::{Controlled, is_said_to_leave, offboard, set_placement};
 pub use deadline::Deadline;
 pub use departed::{Departed, Gone, close};
-pub use effect::{ChangedBaseline, Effect, Notice, SweepEnd, TaskReport, Undecided};
+pub use effect::{ChangedBaseline, Effect, Notice, OrganizationNotice, SweepEnd, TaskReport, Undecided};
 use figures::Figures;
 pub use figures::{measure, metrics};
 use flooding::KnownFloods;
@@ -101,6 +104,7 @@ pub use local::{local_jobs, record_looks};
 pub use narrowing::Incoming;
 pub(crate) use narrowing::NAMELESS;
 pub use news::{is_report_due, news_of_task, note_news_published, note_reported};
+pub use organization_level::note_organization_level_told;
 pub use owed::{note_departure_told, note_told};
 pub use owner::work_for_owner;
 pub use placing::Placing;

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tracing::error;
 
 use crate::engine::{Incoming, Keeper, NAMELESS, Reviewer, Stopped, Unplanned};
+use crate::organization_level::OrganizationLevelReport;
 use crate::report::Report;
 use crate::settings::QueueSettings;
 use crate::trigger::{BatchRecord, Delivery, Message, Rejected, Scope};
@@ -115,6 +116,8 @@ pub async fn handle_until(keeper: &Keeper, payload: &str, deadline: Deadline) ->
 pub struct DoneHere {
     /// The reports of all tasks, as one.
     pub report: Report,
+    /// What came of the organization's level, where it was looked at.
+    pub organization_level: Option<OrganizationLevelReport>,
     /// What failed or still waits, in words.
     pub unfinished: Vec<String>,
 }

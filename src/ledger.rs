@@ -10,6 +10,7 @@ mod error;
 mod file;
 mod floods;
 mod memory;
+mod organization_level;
 mod placements;
 mod publications;
 mod store;

@@ -18,6 +18,6 @@ pub mod ledger;
 
 pub use keeper_core::{
     baseline, bedrock_policy, callers, content, control, copy, desired, doctor, enforcement, failure, ids,
-    limits, metrics, observed, organization, outcome, own_roles, placement, plan, record, report, resolved,
-    resource_policy, settings, simulation, status, task, trigger, trust,
+    limits, metrics, observed, organization, organization_level, outcome, own_roles, placement, plan, record,
+    report, resolved, resource_policy, settings, simulation, status, task, trigger, trust,
 };

@@ -60,6 +60,11 @@ const MODULES: &[(&str, Uses)] = &[
         Only("words ids organization enforcement resource_policy baseline record desired resolved plan"),
     ),
     ("task", Only("ids organization baseline trigger record limits")),
+    // What the organization's level should be and is known to be; the decision itself is bedrock_policy's.
+    (
+        "organization_level",
+        Only("words ids failure organization enforcement baseline bedrock_policy desired record resolved"),
+    ),
     // How a target stands by the record: the one judgement of what is good.
     ("status", Only("words ids organization enforcement baseline trigger record desired")),
     (
@@ -72,10 +77,10 @@ const MODULES: &[(&str, Uses)] = &[
     (
         "outcome",
         Only(
-            "words ids own_roles enforcement baseline observed record resolved plan limits task status report",
+            "words ids own_roles enforcement baseline observed record resolved organization_level plan limits task status report",
         ),
     ),
-    ("metrics", Only("record plan limits task status report outcome")),
+    ("metrics", Only("record organization_level plan limits task status report outcome")),
     // Reads settings through a function that is passed in.
     ("settings", Only("ids own_roles limits")),
     // What IAM's simulation says, and what a deployment and its accounts look like to a person.

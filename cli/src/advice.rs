@@ -150,6 +150,7 @@ impl Surroundings<'_> {
             | Code::Invalid
             | Code::Throttled
             | Code::Conflict
+            | Code::AlreadySo
             | Code::UnmetCondition
             | Code::Other => Vec::new(),
         }

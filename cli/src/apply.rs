@@ -136,6 +136,9 @@ impl Application<'_> {
         if output == Output::Json {
             let report = done.as_ref().ok().map(|done| {
                 let mut report = done.report.to_json();
+                if let Some(level) = &done.organization_level {
+                    report["organization_level"] = level.to_json();
+                }
                 report["converged"] = json!(done.report.is_converged() && done.unfinished.is_empty());
                 report
             });
@@ -146,9 +149,12 @@ impl Application<'_> {
             }
             output::print_done_json(&told);
         }
-        let DoneHere { report, unfinished } = done?;
+        let DoneHere { report, organization_level: level, unfinished } = done?;
         if output == Output::Text && (changes > 0 || report.attempts_anything()) {
             told.print_done(&report);
+        }
+        if let Some(level) = level.as_ref().filter(|_| output == Output::Text) {
+            output::print_done(format_args!("organization's level: {}", level.summary()));
         }
         if self.interrupts.heard() {
             return Err(self.interrupts.ended(self.done().and_no_more()));
@@ -161,7 +167,7 @@ impl Application<'_> {
                 "accounts follow baseline {before} until {present} is approved: guardrailctl approve {present}"
             ));
         }
-        let followed = followed.is_present();
+        let followed = followed.is_present() && level.is_none_or(|level| level.is_finished());
         Ok(if report.is_converged() && unfinished.is_empty() && is_met && followed { OK } else { UNFINISHED })
     }
 

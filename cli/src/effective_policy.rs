@@ -11,7 +11,7 @@ use super::names::{self, Named, Names};
 use super::output;
 use super::reading::ReadingRole;
 use super::{OK, Output, UNFINISHED, Unfit, connect, settings};
-use crate::inspector::BedrockPolicyReader;
+use guardrail_keeper::cloud::BedrockPolicyReader;
 use guardrail_keeper::cloud::Head;
 use guardrail_keeper::engine::{Keeper, Stopped};
 use keeper_core::bedrock_policy::{ExplainedPolicy, PublishedPolicy, SeenAccountPolicies};

@@ -1,7 +1,6 @@
 //! Looks at what the keeper rests on and never touches: roles, trails, rules, StackSets, Regions, functions.
 //! For people at a terminal; the function has no use for it.
 
-mod bedrock_policies;
 mod events;
 mod hub;
 mod iam;
@@ -14,7 +13,6 @@ use std::collections::BTreeMap;
 
 use aws_config::{Region as SdkRegion, SdkConfig};
 
-pub use bedrock_policies::{BedrockPolicyReader, SeenPolicies};
 pub use events::BusSeen;
 use guardrail_keeper::cloud::failure;
 use guardrail_keeper::cloud::{Cloud, Service, Session};

@@ -265,7 +265,7 @@ impl Offboarding<'_> {
             watch.writes().lines().iter().for_each(output::note);
             return Err(self.interrupts.ended("stopped while writes were under way".to_owned()));
         };
-        let DoneHere { report, unfinished } = report?;
+        let DoneHere { report, unfinished, organization_level: _ } = report?;
         report.warnings.iter().chain(&unfinished).for_each(output::warning);
         let told = self.look_again().await?.into_iter().map(|(region, seen)| {
             let target = Target { account: self.account.clone(), region };

@@ -13,7 +13,7 @@ use clap::Args;
 use super::names::Names;
 use super::output::{self, Bar};
 use super::{OK, Output, UNFINISHED, Unfit, connect, read_file, settings};
-use crate::inspector::{BedrockPolicyReader, SeenPolicies};
+use guardrail_keeper::cloud::{BedrockPolicyReader, SeenPolicies};
 use guardrail_keeper::engine::{self, Keeper, Stopped};
 use keeper_core::bedrock_policy::{
     AccountPaths, AttachPoint, BedrockPolicy, ChangePreview, ConfigurationContent, ImpossibleChange,

@@ -88,6 +88,8 @@ pub enum Code {
     Throttled,
     /// Another caller was writing at the same time, or the resource was there already.
     Conflict,
+    /// What was asked for is so already.
+    AlreadySo,
     /// An item isn't as the condition of a write asks for.
     UnmetCondition,
     /// Any other code, or none.

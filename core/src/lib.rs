@@ -26,6 +26,7 @@ pub mod limits;
 pub mod metrics;
 pub mod observed;
 pub mod organization;
+pub mod organization_level;
 pub mod outcome;
 pub mod own_roles;
 pub mod placement;

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::limits::is_repair;
+use crate::organization_level::OrganizationLevelReport;
 use crate::outcome::since_event;
 use crate::plan::Change;
 use crate::report::{Report, TargetReport};
@@ -42,6 +43,11 @@ const THROTTLED: &str = "AwsCallsThrottled";
 const REPORTS: &str = "ReportsPublished";
 /// Outcome events that could not be sent.
 const UNTOLD: &str = "OutcomeEventsNotSent";
+
+/// Reasons why Bedrock policies are held, after a look at the organization's level.
+const BEDROCK_POLICIES_HELD: &str = "BedrockPolicyHolds";
+/// Accounts that no change of a Bedrock policy reaches, because their merged policy is invalid.
+const FROZEN: &str = "AccountsFrozen";
 
 /// How many values of one metric a line holds: the format's own limit.
 const VALUES_A_LINE: usize = 100;
@@ -111,6 +117,12 @@ impl Metrics {
             self.count(by_state(standing), TARGETS, standings.get(&standing).copied().unwrap_or(0));
         }
         self.count(None, NOT_LOOKED_AT, not_looked_at);
+    }
+
+    /// Adds what a look at the organization's level found.
+    pub fn organization_level(&mut self, report: &OrganizationLevelReport) {
+        self.count(None, BEDROCK_POLICIES_HELD, report.holds.len());
+        self.count(None, FROZEN, report.frozen.len());
     }
 
     /// Adds requests to AWS.

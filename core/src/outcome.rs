@@ -4,6 +4,7 @@
 //! reason, and not by each look. `docs/outcomes.md` says so to those who listen.
 
 mod attention;
+mod bedrock_policies;
 mod broken;
 mod changed;
 mod deed;
@@ -26,6 +27,7 @@ use serde_json::Value;
 use crate::baseline::{Baseline, Revision};
 use crate::ids::{AccountId, Region, Target};
 use crate::limits::RevisionApproval;
+use crate::organization_level::{OrganizationLevelRecord, OrganizationLevelReport};
 use crate::plan::{Change, Decision, HandedBack, HoldReason};
 use crate::record::{Deed, DeedKind, Record};
 use crate::report::{ChangeResult, Report, TargetReport, Waits};
@@ -73,6 +75,12 @@ words! {
         Opened = "Guardrail Opened",
         /// The events of an account come faster than each can have a look of its own.
         Flooding = "Account Flooding",
+        /// Bedrock policies of the keeper's were written.
+        BedrockPoliciesChanged = "Bedrock Policies Changed",
+        /// Bedrock policies should be written, and are not.
+        BedrockPoliciesHeld = "Bedrock Policies Held",
+        /// No change of a Bedrock policy reaches these accounts: their merged policy is invalid.
+        AccountsFrozen = "Accounts Frozen",
         /// The baseline is another one than before.
         BaselineChanged = "Baseline Changed",
         /// An account gets no calls any more.
@@ -125,6 +133,16 @@ pub struct CompletedSweep<'a> {
     pub revision: &'a Revision,
     /// The revision that waits for its approval, if one does.
     pub waiting: Option<&'a Revision>,
+}
+
+/// The events of a look at the organization's Bedrock policies. `known` is what was published before.
+pub fn of_organization_level(
+    report: &OrganizationLevelReport,
+    known: &OrganizationLevelRecord,
+    cause: &Cause,
+    now: Timestamp,
+) -> Vec<Event> {
+    bedrock_policies::events(report, known, Circumstances { cause, now })
 }
 
 /// The events of a task. Within a sweep, what is broken or unguarded is published at its end, for all accounts

@@ -3,6 +3,7 @@
 mod account;
 mod arrival;
 mod form;
+mod inherited;
 mod look;
 mod news;
 mod owed;
@@ -26,6 +27,10 @@ use crate::words::cut;
 
 pub use account::{AccountRecord, Closed, Sequence, Superseded};
 pub use arrival::{Arrival, Arrivals};
+pub use inherited::{
+    InheritedLevel, InheritedProbe, InheritedProbeResult, InheritedRegion, InheritedStanding,
+    PROBE_COUNTS_SECONDS,
+};
 pub use look::{Checked, Entry, Expected, LastSeen};
 pub use news::{Announcement, IN_OUR_NAME, News, NewsId, NewsKind, PASSES_WITHIN_SECONDS};
 pub use owed::{Deed, DeedKind, Tellers};

@@ -36,6 +36,10 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("KEEPER_FUNCTION_ROLE", "the ARN of the role that the function runs as"),
     ("KEEPER_FORMER_ROLES", "roles of earlier deployments, by name or ARN, separated by commas"),
     ("KEEPER_EXTERNAL_ID", "the external id that the members' trust policies ask for"),
+    (
+        "KEEPER_ORGANIZATION_ROLE",
+        "whose credentials write Bedrock policies: own, none, or a role's name in the management account",
+    ),
     ("KEEPER_LEDGER", "the ledger: memory, file:PATH, or table:NAME"),
     ("KEEPER_TASKS_QUEUE", "the URL of the FIFO queue `tasks`; unset: events are handled in this process"),
     ("KEEPER_EVENTS_QUEUE", "the URL of the queue `events`, which also holds errands"),
@@ -83,6 +87,8 @@ pub struct Settings {
     pub member_role: RoleName,
     /// The external id that the members' trust policies ask for.
     pub external_id: Option<String>,
+    /// With whose credentials Bedrock policies are read and written.
+    pub organization_access: OrganizationAccess,
     /// Where records are kept.
     pub ledger: LedgerSource,
     /// The queues to work through, where there are any.
@@ -105,6 +111,17 @@ pub struct Settings {
     pub ceilings: Ceilings,
     /// How many accounts controls may mark as about to leave within a day. `None` where any number may be.
     pub max_departures: Option<u32>,
+}
+
+/// With whose credentials the organization's Bedrock policies are read and written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OrganizationAccess {
+    /// With nobody's: they are left alone.
+    None,
+    /// With our own: those of the management account, or of a delegated administrator.
+    Own,
+    /// With those of this role in the management account.
+    Role(RoleName),
 }
 
 /// The queues that work goes through.
@@ -211,6 +228,7 @@ impl Settings {
         };
         let max_departures = reading.number("KEEPER_MAX_DEPARTURES", 0..=LARGEST_LIMIT);
         let external_id = reading.get("KEEPER_EXTERNAL_ID").map(str::to_owned);
+        let organization_access = reading.organization_access(purpose);
         let SettingsReader { variables: _, mut problems } = reading;
         match (baseline, member_role) {
             (Some(baseline), Some(member_role)) if problems.is_empty() => Ok(Settings {
@@ -222,6 +240,7 @@ impl Settings {
                 own_roles: OwnRoles { function, members: BTreeSet::from([member_role.clone()]), former },
                 member_role,
                 external_id,
+                organization_access,
                 ledger,
                 queues,
                 bus,

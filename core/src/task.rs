@@ -39,6 +39,8 @@ pub enum Task {
     /// Make the guardrails of one Region usable by the organization. Only this kind writes their
     /// resource policies.
     Owner(OwnerTask),
+    /// Make the organization's Bedrock policies agree with the baseline. Only this kind writes them.
+    Organization(OrganizationTask),
 }
 
 /// Work in one account.
@@ -82,6 +84,13 @@ pub struct OwnerTask {
     pub cause: Cause,
 }
 
+/// Work on the organization's Bedrock policies: all of them, since what an account has comes from several.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrganizationTask {
+    /// Why.
+    pub cause: Cause,
+}
+
 /// What follows the work on the owner's side.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -109,11 +118,12 @@ impl OwnerTask {
 }
 
 impl Task {
-    /// The FIFO message group: the account, or the owner's Region.
+    /// The FIFO message group: the account, the owner's Region, or the organization.
     pub fn group(&self) -> String {
         match self {
             Task::Account(task) => task.account.to_string(),
             Task::Owner(task) => format!("owner.{}", task.region),
+            Task::Organization(_) => "organization".to_owned(),
         }
     }
 
@@ -131,6 +141,7 @@ impl Task {
             Task::Owner(OwnerTask { then, others: Some(others), swept_since, .. }) => {
                 format!("{then:?} {swept_since:?} {others:?}")
             }
+            Task::Organization(_) => String::new(),
         };
         let mut hash = Sha256::new();
         // A length before each part keeps ("ab", "c") and ("a", "bc") apart.
@@ -146,6 +157,7 @@ impl Task {
         match self {
             Task::Account(task) => &task.cause,
             Task::Owner(task) => &task.cause,
+            Task::Organization(task) => &task.cause,
         }
     }
 
@@ -154,6 +166,7 @@ impl Task {
         match self {
             Task::Account(task) => &mut task.cause,
             Task::Owner(task) => &mut task.cause,
+            Task::Organization(task) => &mut task.cause,
         }
     }
 

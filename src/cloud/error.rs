@@ -32,6 +32,7 @@ const CODES: &[(&str, Category, Code)] = {
         ("InternalServerException", Transient, Code::Other),
         ("KMS.ThrottlingException", Transient, Code::Throttled),
         ("KmsThrottled", Transient, Code::Throttled),
+        ("PolicyChangesInProgressException", Transient, Code::Other),
         ("PriorRequestNotComplete", Transient, Code::Other),
         ("ProvisionedThroughputExceededException", Transient, Code::Throttled),
         ("ReplicatedWriteConflictException", Transient, Code::Other),
@@ -79,6 +80,10 @@ const CODES: &[(&str, Category, Code)] = {
         ("QueueDoesNotExist", Rejected, Code::Missing),
         ("ResourceNotFoundException", Rejected, Code::Missing),
         ("StackSetNotFoundException", Rejected, Code::Missing),
+        ("TargetNotFoundException", Rejected, Code::Missing),
+        // What was asked for is so already:
+        ("DuplicatePolicyAttachmentException", Rejected, Code::AlreadySo),
+        ("PolicyNotAttachedException", Rejected, Code::AlreadySo),
         // A type of policy isn't enabled in the organization:
         ("EffectivePolicyNotFoundException", Rejected, Code::NotSetUp),
         ("PolicyTypeNotEnabledException", Rejected, Code::NotSetUp),
@@ -182,6 +187,11 @@ pub fn is_missing<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) ->
 /// Whether AWS says that something else was there first.
 pub(super) fn is_conflict<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
     code_of(error) == Some(Code::Conflict)
+}
+
+/// Whether AWS says that what was asked for is so already.
+pub(super) fn is_so_already<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    code_of(error) == Some(Code::AlreadySo)
 }
 
 /// Whether DynamoDB says that an item isn't as the condition of a write asks for.

@@ -14,7 +14,7 @@ use super::Identity;
 use super::error::failure;
 use crate::clock::Clock;
 use crate::failure::Failure;
-use crate::ids::{AccountId, Partition, Region};
+use crate::ids::{AccountId, Partition, Region, RoleName};
 
 /// Shows in CloudTrail as who acted in the member.
 const SESSION_NAME: &str = "guardrail-keeper";
@@ -55,7 +55,7 @@ pub(super) struct Sessions {
     own_account: AccountId,
     partition: Partition,
     clock: Clock,
-    held: Mutex<HashMap<AccountId, Arc<OnceCell<HeldSession>>>>,
+    held: Mutex<HashMap<(AccountId, RoleName), Arc<OnceCell<HeldSession>>>>,
 }
 
 #[derive(Debug)]
@@ -111,18 +111,23 @@ impl Sessions {
             // StackSets never reach the management account: there is no member role to assume.
             return Ok(Session { sdk: self.sdk.clone(), retries: retry_partition(account) });
         }
-        let cell = self.cell(account).await;
-        let held = cell.get_or_try_init(|| self.assume(account)).await?;
+        self.get_as(account, &self.identity.member_role).await
+    }
+
+    /// A session in this role of an account, also of our own.
+    pub(super) async fn get_as(&self, account: &AccountId, role: &RoleName) -> Result<Session, Failure> {
+        let cell = self.cell(account, role).await;
+        let held = cell.get_or_try_init(|| self.assume(account, role)).await?;
         Ok(held.session.clone())
     }
 
     /// Forgets an account's credentials: AWS said that they have expired, whatever the clock says here.
     pub(super) async fn forget(&self, account: &AccountId) {
-        self.held.lock().await.remove(account);
+        self.held.lock().await.remove(&(account.clone(), self.identity.member_role.clone()));
     }
 
     /// The account's cell: callers that come at the same time share one AssumeRole.
-    async fn cell(&self, account: &AccountId) -> Arc<OnceCell<HeldSession>> {
+    async fn cell(&self, account: &AccountId, role: &RoleName) -> Arc<OnceCell<HeldSession>> {
         let mut held = self.held.lock().await;
         let fresh_until = self.clock.now() + EXPIRY_MARGIN;
         let expired =
@@ -130,15 +135,15 @@ impl Sessions {
         if held.len() >= KEPT {
             held.retain(|_, cell| !expired(cell) && Arc::strong_count(cell) > 1);
         }
-        let cell = held.entry(account.clone()).or_default();
+        let cell = held.entry((account.clone(), role.clone())).or_default();
         if expired(cell) {
             *cell = Arc::default();
         }
         Arc::clone(cell)
     }
 
-    async fn assume(&self, account: &AccountId) -> Result<HeldSession, Failure> {
-        let role = format!("arn:{}:iam::{account}:role/{}", self.partition, self.identity.member_role);
+    async fn assume(&self, account: &AccountId, role: &RoleName) -> Result<HeldSession, Failure> {
+        let role = format!("arn:{}:iam::{account}:role/{role}", self.partition);
         let answer = self
             .sts
             .assume_role()

@@ -15,6 +15,7 @@ use super::accounts::{head_of, place};
 use super::apply::write;
 use super::departed::close;
 use super::guardrails::CatalogScope;
+use super::inherited::look_at_inherited;
 use super::remembered::{Remembered, remembered};
 use super::run::Queued;
 use super::trust::compare_trust;
@@ -79,7 +80,9 @@ pub async fn work_on_account(
         Ok(write(keeper, &followed.baseline, plan, view, queued, reviewer.progress).await)
     });
     let report = report.await?;
-    // After the work, which it must not delay. On the heap: it is rarely more than a comparison of times.
+    // On the heap: both are rarely more than a comparison.
+    Box::pin(look_at_inherited(keeper, &followed.baseline, task, &placement.account)).await;
+    // After the work, which it must not delay.
     if let Some(record) = swept {
         Box::pin(compare_trust(keeper, &task.account, &record)).await;
     }

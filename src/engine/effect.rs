@@ -11,6 +11,7 @@ use super::{Departed, Keeper, Stopped};
 use crate::baseline::{Baseline, Revision};
 use crate::limits::{EffectiveBaseline, RevisionApproval};
 use crate::metrics::Calls;
+use crate::organization_level::OrganizationLevelReport;
 use crate::report::Report;
 use crate::task::{AccountTask, Cause, Errand, Flooding, Task};
 
@@ -71,6 +72,17 @@ pub enum Notice {
     Flooding(Box<Flooding>),
     /// A sweep ended.
     SweepCompleted(Box<SweepEnd>),
+    /// What came of a look at the organization's level.
+    OrganizationLevel(Box<OrganizationNotice>),
+}
+
+/// What came of a look at the organization's level, and what caused it.
+#[derive(Debug)]
+pub struct OrganizationNotice {
+    /// The report.
+    pub report: OrganizationLevelReport,
+    /// What caused it.
+    pub cause: Cause,
 }
 
 /// The report of a task, and what the task cost.

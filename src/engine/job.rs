@@ -5,12 +5,13 @@ use tracing::{Instrument, info, info_span};
 use super::baselines::{followed, present_for};
 use super::deadline::Deadline;
 use super::effect::Effect;
+use super::organization_level::organization_task;
 use super::tasks::{account_task, owner_task, wait_for};
 use super::{Keeper, Reviewer, Stopped, counting, sweeping};
 use crate::limits::EffectiveBaseline;
 use crate::task::{AccountTask, Errand, Handout, Task};
 
-/// Does a task: an account, or one Region of the owner. `handout` is how SQS handed it out, if it did.
+/// Does a task: an account, one Region of the owner, or the organization's Bedrock policies. `handout` is how SQS handed it out, if it did.
 ///
 /// # Errors
 /// When SQS has to deliver the message again. A task that has to wait is an effect instead.
@@ -53,6 +54,9 @@ async fn run_task_in_its_span(
             Box::pin(account_task(keeper, task, (&present, &followed), handout, reviewer)).await
         }
         Task::Owner(task) => Box::pin(owner_task(keeper, task, &present.baseline, &followed, reviewer)).await,
+        Task::Organization(task) => {
+            Ok(Box::pin(organization_task(keeper, task, (&present, &followed), handout)).await)
+        }
     }
 }
 

@@ -78,7 +78,7 @@ async fn planned_here(keeper: &Keeper, scope: &Scope) -> Result<(Vec<Effect>, Ca
     // A person wants to know how it is now: no older snapshot of the owner's side is used.
     let tasks = tasks.into_iter().map(|task| match task {
         Task::Account(task) => Task::Account(AccountTask { owner_since: Some(now), ..task }),
-        task @ Task::Owner(_) => task,
+        task @ (Task::Owner(_) | Task::Organization(_)) => task,
     });
     let Some(sweep) = sweep else {
         // As in a sweep, the owner's side comes first.

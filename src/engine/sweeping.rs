@@ -14,7 +14,7 @@ use super::listing::{ListedPage, NOT_LISTED, is_too_old, page};
 use super::logged::not_placed;
 use super::placing::placing_as_recorded;
 use super::swept::tally;
-use super::{Keeper, Stopped};
+use super::{Keeper, Stopped, organization_level};
 use crate::baseline::{Baseline, GuardrailKey};
 use crate::cloud::Page;
 use crate::failure::Failure;
@@ -166,6 +166,10 @@ pub(super) async fn finish_sweep(keeper: &Keeper, finished: FinishSweep) -> Resu
         let swept_since = Some(began);
         Effect::Queue(Task::Owner(OwnerTask { swept_since, ..OwnerTask::new(region, &cause) }))
     }));
+    // Every account has shown by now what it can apply.
+    if organization_level::is_due(keeper, &followed.baseline).await {
+        effects.push(organization_level::task_of(&cause));
+    }
     if let Some(candidate) = &followed.candidate {
         log_waiting(candidate);
     }

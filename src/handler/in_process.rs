@@ -31,8 +31,9 @@ struct JobResults {
 
 impl JobResults {
     /// The failures because of which messages have to be delivered again, each with its event.
-    fn problems(self) -> (Option<Report>, Vec<(String, HandlerError)>) {
-        let JobResults { gathered: Gathered { report, .. }, left, failed: mut problems, .. } = self;
+    fn problems(self) -> (Gathered, Vec<(String, HandlerError)>) {
+        let JobResults { gathered, left, failed: mut problems, .. } = self;
+        let report = &gathered.report;
         let unfinished = report.as_ref().map(Report::unfinished).unwrap_or_default();
         let looked_at = report.as_ref().map_or(0, |report| report.targets.len() + report.grants.len());
         problems.extend(left.iter().map(|errand| {
@@ -41,7 +42,7 @@ impl JobResults {
             let left = unfinished.len().max(1);
             (cause.event.clone(), HandlerError::Incomplete { left, looked_at, first })
         }));
-        (report, problems)
+        (gathered, problems)
     }
 }
 
@@ -55,7 +56,7 @@ pub(super) async fn handle_event(
     let shell = Shell { keeper, queue: Queue::InProcess(&here), deadline, reviewer: Reviewer::NOBODY };
     let incoming = Incoming { id: None, repeated: false, from_queue: false, message: event };
     let PlannedJobs { failed, ignored, origins } = shell.plan(&[incoming]).await;
-    let (report, problems) = work_off(shell, &here).await.problems();
+    let (Gathered { report, organization_level, .. }, problems) = work_off(shell, &here).await.problems();
     let problems =
         failed.into_iter().map(|failed| failed.problem).chain(problems.into_iter().map(|(_, it)| it));
     let problems: Vec<HandlerError> = problems.collect();
@@ -70,9 +71,18 @@ pub(super) async fn handle_event(
         return Ok(json!({ "outcome": "ignore", "reason": reason.to_string() }));
     }
     let reason = origins.first().map(|origin| origin.cause.reason.as_str());
-    Ok(match report {
-        Some(report) => json!({ "outcome": "reconcile", "reason": reason, "report": report.to_json() }),
-        None => json!({ "outcome": "departed", "reason": reason }),
+    Ok(match (report, organization_level) {
+        (None, None) => json!({ "outcome": "departed", "reason": reason }),
+        (report, level) => {
+            let mut answer = json!({ "outcome": "reconcile", "reason": reason });
+            if let Some(report) = report {
+                answer["report"] = report.to_json();
+            }
+            if let Some(level) = level {
+                answer["organization_level"] = level.to_json();
+            }
+            answer
+        }
     })
 }
 
@@ -109,8 +119,8 @@ pub(super) async fn do_scope(
     for errand in shell.perform(engine::local_jobs(keeper, scope).await?).await? {
         failed.extend(shell.run_whole(errand).await.err());
     }
-    let JobResults { gathered: Gathered { report, .. }, left, reasons, given_up, failed: later } =
-        work_off(shell, &here).await;
+    let JobResults { gathered, left, reasons, given_up, failed: later } = work_off(shell, &here).await;
+    let Gathered { report, organization_level, .. } = gathered;
     failed.extend(later.into_iter().map(|(_, problem)| problem));
     let mut unfinished: Vec<String> = failed.iter().map(ToString::to_string).collect();
     unfinished.extend(given_up);
@@ -129,7 +139,7 @@ pub(super) async fn do_scope(
         // No account of the scope gets calls.
         (None, None) => Report::of(engine::baseline(keeper).await?.revision, Plan::default()),
     };
-    Ok(DoneHere { report, unfinished })
+    Ok(DoneHere { report, organization_level, unfinished })
 }
 
 /// The messages that asked for the jobs of an event; all messages, if none did.
@@ -148,10 +158,14 @@ async fn work_off(shell: Shell<'_>, here: &InProcess) -> JobResults {
     loop {
         let tasks = std::mem::take(&mut here.waiting().tasks);
         if !tasks.is_empty() {
-            let (owner, accounts): (Vec<Task>, Vec<Task>) =
+            // What relies on others' work comes after it.
+            let (owner, rest): (Vec<Task>, Vec<Task>) =
                 tasks.into_iter().partition(|task| matches!(task, Task::Owner(_)));
+            let (organization, accounts): (Vec<Task>, Vec<Task>) =
+                rest.into_iter().partition(|task| matches!(task, Task::Organization(_)));
             failed.extend(work_side_by_side(shell, owner).await);
             failed.extend(work_side_by_side(shell, accounts).await);
+            failed.extend(work_side_by_side(shell, organization).await);
             continue;
         }
         let due = due(&mut here.waiting());

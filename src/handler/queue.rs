@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::HandlerError;
 use crate::cloud::{DelayedMessage, FifoMessage};
 use crate::engine::{Keeper, Notice};
+use crate::organization_level::OrganizationLevelReport;
 use crate::report::Report;
 use crate::settings::QueueSettings;
 use crate::task::{Errand, Task};
@@ -42,6 +43,8 @@ pub(super) struct Waiting {
 pub(super) struct Gathered {
     /// The reports of all tasks, as one.
     pub(super) report: Option<Report>,
+    /// What came of the last look at the organization's level.
+    pub(super) organization_level: Option<OrganizationLevelReport>,
     /// Whether a job changed something since this was asked last: then waiting errands may continue.
     pub(super) got_on: bool,
 }
@@ -131,6 +134,10 @@ impl Gathered {
             | Notice::BaselineChanged(_)
             | Notice::Flooding(_)
             | Notice::SweepCompleted(_) => {}
+            Notice::OrganizationLevel(told) => {
+                self.got_on |= !told.report.taken.is_empty();
+                self.organization_level = Some(told.report.clone());
+            }
         }
     }
 }

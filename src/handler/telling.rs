@@ -10,10 +10,13 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use crate::cloud::OutcomeEvent;
-use crate::engine::{self, ChangedBaseline, Departed, Keeper, Notice, SweepEnd, TaskReport};
+use crate::engine::{
+    self, ChangedBaseline, Departed, Keeper, Notice, OrganizationNotice, SweepEnd, TaskReport,
+};
 use crate::metrics::Metrics;
 use crate::outcome::{
-    AttentionNews, CompletedSweep, Event, Kind, of_baseline, of_departure, of_flood, of_report, of_sweep,
+    AttentionNews, CompletedSweep, Event, Kind, of_baseline, of_departure, of_flood, of_organization_level,
+    of_report, of_sweep,
 };
 use crate::settings::Purpose;
 use crate::task::{Cause, Flooding};
@@ -30,6 +33,25 @@ pub(super) async fn tell(keeper: &Keeper, notice: Notice) {
         Notice::BaselineChanged(changed) => baseline_changed(keeper, *changed).await,
         Notice::Flooding(flood) => flooding(keeper, &flood).await,
         Notice::SweepCompleted(end) => Box::pin(sweep_completed(keeper, *end)).await,
+        Notice::OrganizationLevel(notice) => Box::pin(organization_level(keeper, *notice)).await,
+    }
+}
+
+/// Reports a look at the organization's level. What the bus didn't take is published by the next look, as far as it is so
+/// then.
+async fn organization_level(keeper: &Keeper, OrganizationNotice { report, cause }: OrganizationNotice) {
+    let now = keeper.clock().now();
+    engine::measure(keeper, |metrics| metrics.organization_level(&report));
+    let known = match keeper.ledger().organization_level().await {
+        Ok(known) => known,
+        Err(error) => {
+            warn!("failed to read what was published of the organization's level: {error}");
+            return;
+        }
+    };
+    let events = of_organization_level(&report, &known, &cause, now);
+    if events.is_empty() || send(keeper, events).await {
+        engine::note_organization_level_told(keeper, &report).await;
     }
 }
 

@@ -7,6 +7,8 @@ pub struct Document {
     /// The format: with 1, a placement that isn't written is central.
     pub format: u32,
     pub organization: &'static str,
+    /// The account that owns the guardrails.
+    pub owner: &'static str,
     pub mode: &'static str,
     pub name: &'static str,
     pub version: u32,
@@ -24,6 +26,7 @@ impl Default for Document {
         Document {
             format: 1,
             organization: "o-exampleorgid",
+            owner: "222222222222",
             mode: "sync",
             name: "corporate-baseline",
             version: 2,
@@ -43,10 +46,20 @@ impl Document {
 
     /// As it would be written in a file.
     pub fn text(&self) -> String {
-        let Document { format, organization, mode, name, version, regions, guardrail, assignments, rest } =
-            self;
+        let Document {
+            format,
+            organization,
+            owner,
+            mode,
+            name,
+            version,
+            regions,
+            guardrail,
+            assignments,
+            rest,
+        } = self;
         let mut text = format!(
-            "version: {format}\norganization: {organization}\nowner: \"222222222222\"\nmode: {mode}\nguardrails:\n  \
+            "version: {format}\norganization: {organization}\nowner: \"{owner}\"\nmode: {mode}\nguardrails:\n  \
              corporate:\n    name: {name}\n    version: {version}\n    regions: [{regions}]\n"
         );
         for line in guardrail {

@@ -5,19 +5,24 @@ use std::thread;
 
 use simulator::Server;
 
-use crate::world::{FUNCTION_ROLE, MEMBER_ROLE, OWNER, READER};
+use crate::world::{FUNCTION_ROLE, MEMBER_ROLE, READER};
 
 pub mod record;
 
 /// Knows which parameters of the stack a world asks for.
 pub struct Recorder {
     hub: &'static str,
+    /// The account that owns the guardrails.
+    owner: String,
     copies: AtomicBool,
+    /// Whether the keeper writes Bedrock policies.
+    organization: bool,
 }
 
 impl Recorder {
-    pub fn new(hub: &'static str, baseline: &str) -> Recorder {
-        let recorder = Recorder { hub, copies: AtomicBool::new(false) };
+    pub fn new(hub: &'static str, owner: &str, organization: bool, baseline: &str) -> Recorder {
+        let owner = owner.to_owned();
+        let recorder = Recorder { hub, owner, copies: AtomicBool::new(false), organization };
         recorder.published(baseline);
         recorder
     }
@@ -46,25 +51,27 @@ impl Recorder {
             let by_the_function = asked.assumed_by.as_deref() == Some(function);
             let role = match (asked.role.as_str(), asked.account.as_str()) {
                 (role, account) if role == function && account == self.hub => "function",
-                (MEMBER_ROLE, OWNER) if by_the_function => "owner",
+                (MEMBER_ROLE, account) if by_the_function && account == self.owner => "owner",
                 (MEMBER_ROLE, _) if by_the_function => "member",
                 (READER, _) => "reader",
                 _ => continue,
             };
             let owns = match role {
-                "function" => self.hub == OWNER,
-                "reader" => asked.account == OWNER,
+                "function" => self.hub == self.owner,
+                "reader" => asked.account == self.owner,
                 _ => false,
             };
-            let deployment = match (self.copies.load(Ordering::Relaxed), owns) {
-                (false, false) => "-",
-                (true, false) => "copies",
-                (false, true) => "owns",
-                (true, true) => "copies+owns",
-            };
+            let parts = [
+                (self.copies.load(Ordering::Relaxed), "copies"),
+                (owns, "owns"),
+                (self.organization, "organization"),
+            ];
+            let parts: Vec<&str> =
+                parts.into_iter().filter(|(holds, _)| *holds).map(|(_, part)| part).collect();
+            let deployment = if parts.is_empty() { "-".to_owned() } else { parts.join("+") };
             record::record(&record::Call {
                 role,
-                deployment,
+                deployment: &deployment,
                 account: &asked.account,
                 service: &asked.service,
                 operation: &asked.operation,

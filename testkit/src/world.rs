@@ -166,7 +166,10 @@ impl Setup {
             keeper.ledger().change_revision_approval(counted).await.unwrap();
             server.clear_calls();
         }
-        let recorder = Recorder::new(hub, &baseline);
+        let owner =
+            Baseline::parse(&baseline).map_or(OWNER.to_owned(), |baseline| baseline.owner.to_string());
+        let organization = variables.contains_key("KEEPER_ORGANIZATION_ROLE");
+        let recorder = Recorder::new(hub, &owner, organization, &baseline);
         World { server, keeper, clock, folder, variables, patience, hub, recorder }
     }
 }
@@ -512,7 +515,7 @@ pub async fn apply_here(keeper: &Keeper, scope: &Scope) -> Result<Report, Handle
     if let Err(error) = engine::record_looks(keeper, &survey).await {
         tracing::debug!("the looks are not recorded: {error}");
     }
-    let DoneHere { mut report, unfinished } = do_here(keeper, scope, Reviewer::NOBODY).await?;
+    let DoneHere { mut report, unfinished, .. } = do_here(keeper, scope, Reviewer::NOBODY).await?;
     survey.complete(&mut report);
     if report.targets.is_empty() {
         report.warnings.extend(unfinished);

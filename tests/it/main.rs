@@ -46,6 +46,7 @@ mod names_nobody;
 mod news;
 mod odd_answers;
 mod organization;
+mod organization_level;
 mod outcomes;
 mod placing;
 mod policies;

@@ -134,7 +134,7 @@ async fn a_record_that_cannot_be_understood_is_a_matter_of_its_own_account() {
     for account in [PAYMENTS, SHIPPING] {
         world.administrator_releases(account, EU);
     }
-    let DoneHere { report, unfinished } =
+    let DoneHere { report, unfinished, .. } =
         do_here(&world.keeper, &everything(), Reviewer::NOBODY).await.unwrap();
     assert_eq!(world.writes(), [format!("{PUT} {SHIPPING}/{EU}")]);
     assert_eq!(unfinished.len(), 1, "{unfinished:?}");

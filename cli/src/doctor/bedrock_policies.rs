@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Doctor, Ground};
-use crate::inspector::BedrockPolicyReader;
+use guardrail_keeper::cloud::BedrockPolicyReader;
 use keeper_core::bedrock_policy::{AccountPaths, NamedPolicy, PublishedPolicy, reached_alike};
 use keeper_core::doctor::{self, FrozenAccounts};
 use keeper_core::failure::Failure;

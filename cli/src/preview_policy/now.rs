@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::inspector::BedrockPolicyReader;
 use crate::output::Bar;
+use guardrail_keeper::cloud::BedrockPolicyReader;
 use keeper_core::bedrock_policy::{AccountNow, EffectivePolicy, PolicyChain, PublishedPolicy};
 use keeper_core::failure::Failure;
 use keeper_core::ids::AccountId;

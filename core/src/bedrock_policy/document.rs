@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::build::OwnDocument;
-use super::leaf::{AllowedOperators, LeafOperators, LeafPath};
+use super::build::{OwnDocument, identifier};
+use super::leaf::{AllowedOperators, LeafOperators, LeafPath, LeafValue};
 use super::problem::{InvalidBedrockPolicy, PolicyProblem};
 use super::read;
+use crate::ids::GuardrailArn;
 
 /// The content of a Bedrock policy that is attached or could be, foreign or ours.
 ///
@@ -51,6 +52,14 @@ impl BedrockPolicy {
     /// Whether it keeps the policies below it from changing anything.
     pub(super) fn has_locks(&self) -> bool {
         self.containers.values().chain(self.leaves.values().map(|leaf| &leaf.allowed)).any(|it| !it.is_all())
+    }
+
+    /// Every guardrail that it names.
+    pub fn guardrails(&self) -> impl Iterator<Item = GuardrailArn> {
+        self.leaves.values().filter_map(|leaf| match &leaf.assign {
+            Some(LeafValue::Text(text)) => identifier(text).map(|(guardrail, _)| guardrail),
+            Some(LeafValue::List(_)) | None => None,
+        })
     }
 
     /// The Region keys and names of its configurations.

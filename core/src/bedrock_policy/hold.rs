@@ -5,8 +5,9 @@ use std::fmt;
 
 use super::change_extent::ChangeExtent;
 use super::compare::RegionComparison;
-use super::ids::PolicyAt;
+use super::ids::{AttachPoint, PolicyAt};
 use super::no_safe_order::NoSafeOrder;
+use crate::baseline::GuardrailKey;
 use crate::enforcement::Enforcement;
 use crate::ids::{AccountId, Region, Target};
 
@@ -16,6 +17,29 @@ const NAMED: usize = 5;
 /// One reason why nothing is written on the organization level. A decision has all of them at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OrganizationHold {
+    /// The deployment gives the keeper no access to Bedrock policies.
+    NotDeployed,
+    /// The guardrails' owner isn't the management account, which a Bedrock policy's guardrails must be of (Organizations user
+    /// guide, Bedrock policy syntax).
+    WrongOwner {
+        /// The owner.
+        owner: AccountId,
+        /// The management account.
+        management: AccountId,
+    },
+    /// A guardrail that the baseline means could not be found. What the keeper's policies have there stays.
+    NotFound {
+        /// Where it is to be enforced.
+        point: AttachPoint,
+        /// In which Region.
+        region: Region,
+        /// What the baseline calls it.
+        key: GuardrailKey,
+        /// Why it wasn't found, in words.
+        why: String,
+    },
+    /// It isn't known where these accounts stand, so that nobody can say what they would get.
+    Unplaced(BTreeSet<String>),
     /// Bedrock policies are not enabled in the organization, so none could be attached.
     TypeDisabled,
     /// The guardrail version that a point is to enforce can't be used.
@@ -53,6 +77,10 @@ impl OrganizationHold {
     /// A short stable name.
     pub fn code(&self) -> &'static str {
         match self {
+            OrganizationHold::NotDeployed => "not_deployed",
+            OrganizationHold::WrongOwner { .. } => "wrong_owner",
+            OrganizationHold::NotFound { .. } => "not_found",
+            OrganizationHold::Unplaced(_) => "unplaced",
             OrganizationHold::TypeDisabled => "type_disabled",
             OrganizationHold::Unusable { .. } => "unusable",
             OrganizationHold::NoSafeOrder(_) => "no_safe_order",
@@ -69,6 +97,23 @@ impl OrganizationHold {
 impl fmt::Display for OrganizationHold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            OrganizationHold::NotDeployed => f.write_str(
+                "the baseline assigns guardrails with level: organization, and this deployment may not read or write Bedrock \
+                 policies: set the stack's parameter OrganizationLevel",
+            ),
+            OrganizationHold::WrongOwner { owner, management } => write!(
+                f,
+                "the guardrails belong to {owner}, and a Bedrock policy can name only those of the management account, \
+                 {management}: use guardrails of {management}, or level: account"
+            ),
+            OrganizationHold::NotFound { point, region, key, why } => {
+                write!(f, "{key} is to be enforced in {region} below {point}, and could not be found: {why}")
+            }
+            OrganizationHold::Unplaced(accounts) => write!(
+                f,
+                "it isn't known where these accounts stand, nor what they would get: {}",
+                listed(accounts.iter().cloned())
+            ),
             OrganizationHold::TypeDisabled => f.write_str(
                 "Bedrock policies are not enabled in the organization: enable the type BEDROCK_POLICY on the root",
             ),

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::ids::{AccountId, InvalidId, ParentId, text_id};
+use serde::{Deserialize, Serialize};
+
+use crate::baseline::AssignmentTarget;
+use crate::ids::{AccountId, InvalidId, ParentId, stored_as_text, text_id};
 use crate::organization::OrgPath;
 
 text_id!(
@@ -17,7 +20,8 @@ text_id!(
 );
 
 /// What a Bedrock policy can be attached to. AWS calls it a target, which is another thing here.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum AttachPoint {
     /// The root or an OU: everything below it inherits.
     Parent(ParentId),
@@ -33,6 +37,17 @@ impl AttachPoint {
         parents.chain([AttachPoint::Account(account.clone())])
     }
 }
+
+impl From<&AssignmentTarget> for AttachPoint {
+    fn from(target: &AssignmentTarget) -> AttachPoint {
+        match target {
+            AssignmentTarget::Account(account) => AttachPoint::Account(account.clone()),
+            AssignmentTarget::Parent(parent) => AttachPoint::Parent(parent.clone()),
+        }
+    }
+}
+
+stored_as_text!(AttachPoint);
 
 impl FromStr for AttachPoint {
     type Err = InvalidId;
@@ -59,7 +74,8 @@ impl fmt::Display for AttachPoint {
 
 /// One of the keeper's own Bedrock policies: the point that it is for, and which of the point's parts it is. Each is
 /// attached to this one point only.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct PolicyPart {
     /// Where it belongs.
     pub point: AttachPoint,
@@ -69,6 +85,8 @@ pub struct PolicyPart {
 
 /// What the name of each of the keeper's Bedrock policies begins with.
 const NAME: &str = "guardrail-keeper-";
+
+stored_as_text!(PolicyPart);
 
 impl FromStr for PolicyPart {
     type Err = InvalidId;

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Arrival, News, NewsKind, Note, Record, Records, RoleTrust};
+use super::{Arrival, InheritedLevel, News, NewsKind, Note, Record, Records, RoleTrust};
 use crate::control::{ControlVersion, Leaving};
 use crate::ids::{AccountId, InvalidId, Region, Target, stored_as_text};
 use crate::organization::{Account, AccountPlacement, AccountState, OrgPath};
@@ -37,6 +37,9 @@ pub struct AccountRecord {
     /// Whom its member role admits, as it was read last.
     #[serde(skip_serializing_if = "RoleTrust::is_none")]
     pub role_trust: RoleTrust,
+    /// What it has of the organization's level, where the baseline has that level.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inherited: Option<InheritedLevel>,
     /// What is known about each Region.
     pub regions: BTreeMap<Region, Record>,
 }

@@ -5,7 +5,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::{BaselineSource, DEFAULT_MEMBER_ROLE, LedgerSource, Purpose, QueueSettings, VARIABLES};
+use super::{
+    BaselineSource, DEFAULT_MEMBER_ROLE, LedgerSource, OrganizationAccess, Purpose, QueueSettings, VARIABLES,
+};
 use crate::ids::{InvalidId, Role, RoleName};
 use crate::limits::SelfApproval;
 use crate::own_roles::FormerRole;
@@ -115,6 +117,22 @@ impl<'a> SettingsReader<'a> {
             (Some(text), _) => self.parse(NAME, text),
             (None, Purpose::Terminal) => self.parse(NAME, DEFAULT_MEMBER_ROLE),
             (None, Purpose::Function) => self.missing(NAME),
+        }
+    }
+
+    /// A terminal uses its own credentials; the function only what it is given.
+    pub(super) fn organization_access(&mut self, purpose: Purpose) -> OrganizationAccess {
+        const NAME: &str = "KEEPER_ORGANIZATION_ROLE";
+        match (self.get(NAME), purpose) {
+            (Some("none"), _) | (None, Purpose::Function) => OrganizationAccess::None,
+            (Some("own"), _) | (None, Purpose::Terminal) => OrganizationAccess::Own,
+            (Some(text), _) if text.starts_with("arn:") => {
+                self.problem(NAME, "is an ARN; give the name alone of a role in the management account");
+                OrganizationAccess::None
+            }
+            (Some(text), _) => {
+                self.parse(NAME, text).map_or(OrganizationAccess::None, OrganizationAccess::Role)
+            }
         }
     }
 

@@ -126,10 +126,11 @@ mod tests {
                 Task::Account(task) => task.regions.to_string(),
                 Task::Owner(OwnerTask { then: Then::LookAtUsersOf(Some(arn)), .. }) => arn.to_string(),
                 Task::Owner(task) => format!("{:?}", task.then),
+                Task::Organization(_) => "Bedrock policies".to_owned(),
             };
             let addition = match task {
                 Task::Owner(OwnerTask { is_addition: true, .. }) => " (an addition)",
-                Task::Owner(_) | Task::Account(_) => "",
+                Task::Owner(_) | Task::Account(_) | Task::Organization(_) => "",
             };
             text.push_str(&format!("{} ({regions}): {}{addition}\n", task.group(), task.cause().reason));
         }

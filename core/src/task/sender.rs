@@ -200,6 +200,7 @@ mod tests {
                 format!("{region} {then:?} {but:?}")
             }
             Task::Owner(_) => panic!("what is gone counts as well"),
+            Task::Organization(_) => panic!("nobody who sends events is looked at so"),
         };
         let region: Region = "us-east-1".parse().unwrap();
         let account: AccountId = "222222222222".parse().unwrap();

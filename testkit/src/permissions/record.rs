@@ -18,11 +18,15 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 /// What the keeper made use of, by the names of permissions.
 const KNOWN: &str = include_str!("../../../tests/permissions/calls.txt");
 
+/// How the ARNs of what Organizations has begin.
+const MANAGEMENT_OF: &str = "arn:aws:organizations::MANAGEMENT";
+
 /// A call of one of AWS's services.
 pub struct Call<'a> {
     /// `function`, `member` or `owner`: whose permissions it needs; or `reader`, by which people read.
     pub role: &'a str,
-    /// The parameters of the stack that the situation asks for: `-`, or `copies` and `owns` with a plus.
+    /// The parameters of the stack that the situation asks for: `-`, or some of `copies`, `owns` and `organization` with a
+    /// plus between them.
     pub deployment: &'a str,
     /// The caller's account.
     pub account: &'a str,
@@ -85,12 +89,38 @@ impl Call<'_> {
                 | "TagResource",
             ) => (of("bedrock"), self.guardrail(target)),
             ("kms", "DescribeKey" | "GetKeyPolicy") => (of("kms"), self.key(target)),
-            ("organizations", "DescribeOrganization" | "ListAccounts") => {
-                (of("organizations"), "*".to_owned())
+            (
+                "organizations",
+                "DescribeOrganization"
+                | "ListAccounts"
+                | "ListPolicies"
+                | "ListAccountsWithInvalidEffectivePolicy"
+                | "CreatePolicy",
+            ) => (of("organizations"), "*".to_owned()),
+            (
+                "organizations",
+                "DescribePolicy"
+                | "UpdatePolicy"
+                | "DeletePolicy"
+                | "AttachPolicy"
+                | "DetachPolicy"
+                | "ListTargetsForPolicy"
+                | "ListTagsForResource",
+            ) => (of("organizations"), format!("{MANAGEMENT_OF}:policy/ORGANIZATION/bedrock_policy/ID")),
+            (
+                "organizations",
+                "ListPoliciesForTarget" | "DescribeEffectivePolicy" | "ListEffectivePolicyValidationErrors",
+            ) => {
+                let kind = match target {
+                    target if target.starts_with("r-") => "root",
+                    target if target.starts_with("ou-") => "ou",
+                    _ => "account",
+                };
+                (of("organizations"), format!("{MANAGEMENT_OF}:{kind}/ORGANIZATION/ID"))
             }
             ("organizations", "DescribeAccount" | "ListParents") => {
                 let kind = if target.starts_with("ou-") { "ou" } else { "account" };
-                (of("organizations"), format!("arn:aws:organizations::MANAGEMENT:{kind}/ORGANIZATION/ID"))
+                (of("organizations"), format!("{MANAGEMENT_OF}:{kind}/ORGANIZATION/ID"))
             }
             ("ssm", "GetParameter" | "GetParameterHistory") => {
                 // An account's control has its id in its name.

@@ -10,14 +10,16 @@ use aws_sdk_organizations::operation::list_policies_for_target::ListPoliciesForT
 use aws_sdk_organizations::operation::list_targets_for_policy::ListTargetsForPolicyOutput;
 use aws_sdk_organizations::types::{EffectivePolicyType, PolicySummary, PolicyType};
 
-use guardrail_keeper::cloud::{Cloud, Pace, Rate, failure};
-use keeper_core::bedrock_policy::{
+use super::error::failure;
+use super::pace::{Pace, Rate};
+use super::{Cloud, Session};
+use crate::bedrock_policy::{
     AttachPoint, AttachedPolicies, BedrockPolicy, NamedPolicy, PolicyId, PolicyKey, PublishedPolicy,
     ReportedError, SeenAccountPolicies,
 };
-use keeper_core::failure::{Code, Failure};
-use keeper_core::ids::{AccountId, InvalidId};
-use keeper_core::organization::OrgPath;
+use crate::failure::{Code, Failure};
+use crate::ids::{AccountId, InvalidId};
+use crate::organization::OrgPath;
 
 /// Every Bedrock policy of an organization.
 #[derive(Clone, Debug, Default)]
@@ -28,8 +30,8 @@ pub struct SeenPolicies {
     pub names: BTreeMap<PolicyId, String>,
 }
 
-/// Reads Bedrock policies with the own credentials: those of the management account, or of a member that may read the
-/// organization. Has no way to write.
+/// Reads Bedrock policies with the credentials of the management account, or of a member that may read the organization.
+/// Has no way to write.
 #[derive(Debug)]
 pub struct BedrockPolicyReader {
     client: Client,
@@ -47,13 +49,17 @@ impl BedrockPolicyReader {
     /// # Errors
     /// When there are none.
     pub async fn new(cloud: &Cloud) -> Result<BedrockPolicyReader, Failure> {
-        let session = cloud.session(cloud.own_account()).await?;
-        Ok(BedrockPolicyReader {
+        Ok(BedrockPolicyReader::with(&cloud.session(cloud.own_account()).await?))
+    }
+
+    /// A reader with the credentials of a session.
+    pub fn with(session: &Session) -> BedrockPolicyReader {
+        BedrockPolicyReader {
             client: Client::new(session.sdk()),
             lists: Pace::new(Rate::per_second(5)),
             policies: Pace::new(Rate::per_second(2)),
             accounts: Pace::new(Rate::per_second(2)),
-        })
+        }
     }
 
     /// Everything that concerns one account. What can't be read stays in it, as that.
@@ -81,9 +87,22 @@ impl BedrockPolicyReader {
     /// # Errors
     /// When Organizations doesn't say.
     pub async fn effective(&self, account: &AccountId) -> Result<PublishedPolicy, Failure> {
-        const OPERATION: &str = "DescribeEffectivePolicy";
         self.accounts.turn().await;
-        let request = self.client.describe_effective_policy().target_id(account.as_str());
+        self.effective_of(Some(account)).await
+    }
+
+    /// The effective policy of the account that the session is of, by its own call: it needs no permission for others.
+    ///
+    /// # Errors
+    /// When Organizations doesn't say.
+    pub async fn own_effective(&self) -> Result<PublishedPolicy, Failure> {
+        self.effective_of(None).await
+    }
+
+    async fn effective_of(&self, account: Option<&AccountId>) -> Result<PublishedPolicy, Failure> {
+        const OPERATION: &str = "DescribeEffectivePolicy";
+        let account = account.map(|account| account.as_str().to_owned());
+        let request = self.client.describe_effective_policy().set_target_id(account);
         let answer = request.policy_type(EffectivePolicyType::BedrockPolicy).send().await;
         let answer = answer.map_err(|error| failure(OPERATION, &error));
         let Some(answer) = where_set_up(answer)? else { return Ok(PublishedPolicy::read(None)) };
@@ -190,7 +209,10 @@ impl BedrockPolicyReader {
 
     /// The policies that are attached to the root, an OU or an account itself, in AWS's order; none where Bedrock
     /// policies are not enabled.
-    async fn attached(&self, point: &AttachPoint) -> Result<Vec<NamedPolicy>, Failure> {
+    ///
+    /// # Errors
+    /// When a page can't be read, or names no policy.
+    pub async fn attached(&self, point: &AttachPoint) -> Result<Vec<NamedPolicy>, Failure> {
         const OPERATION: &str = "ListPoliciesForTarget";
         self.lists.turn().await;
         let request = self.client.list_policies_for_target().target_id(point.to_string());
@@ -201,7 +223,10 @@ impl BedrockPolicyReader {
     }
 
     /// What a policy says.
-    async fn content(&self, id: &PolicyId) -> Result<String, Failure> {
+    ///
+    /// # Errors
+    /// When it isn't there, or can't be read.
+    pub async fn content(&self, id: &PolicyId) -> Result<String, Failure> {
         const OPERATION: &str = "DescribePolicy";
         self.policies.turn().await;
         let answer = self.client.describe_policy().policy_id(id.as_str()).send().await;

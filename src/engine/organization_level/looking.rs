@@ -1,0 +1,250 @@
+//! Reads everything that a decision on the organization's level needs. Only reads.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::NotLooked;
+use crate::baseline::{Baseline, Revision};
+use crate::bedrock_policy::{
+    AccountPaths, AttachedPolicies, OrganizationHold, OwnDocument, OwnPolicies, PolicyId, PolicyKey,
+};
+use crate::cloud::{BedrockPolicyReader, Reader, Session};
+use crate::desired::Desired;
+use crate::enforcement::Enforcement;
+use crate::engine::Keeper;
+use crate::engine::accounts::{head_of, whole_organization};
+use crate::engine::guardrails::{CatalogScope, read_catalog};
+use crate::ids::{AccountId, GuardrailArn, Target};
+use crate::organization::Organization;
+use crate::organization_level::{
+    OrganizationLevelRecord, OrganizationLook, RecordedHold, ResolvedLevel, VersionAt, inherited_desired,
+};
+use crate::resolved::{Catalog, ResolvedTarget, resolve};
+use crate::settings::OrganizationAccess;
+use crate::trigger::Regions;
+
+/// How many frozen accounts are asked for their reasons.
+const REASONS: usize = 10;
+
+/// Everything that a decision needs.
+pub(super) struct LevelView {
+    /// When the look began.
+    pub(super) began: Timestamp,
+    pub(super) organization: Organization,
+    pub(super) paths: AccountPaths,
+    pub(super) is_enabled: bool,
+    pub(super) present: AttachedPolicies,
+    pub(super) own: OwnPolicies,
+    pub(super) frozen: BTreeSet<AccountId>,
+    /// Why, of each frozen account; empty where that was not asked.
+    pub(super) reasons: BTreeMap<AccountId, String>,
+    pub(super) level: ResolvedLevel,
+    pub(super) versions: BTreeMap<VersionAt, Result<(), String>>,
+    /// What is held beside whatever is decided.
+    pub(super) holds: Vec<OrganizationHold>,
+    pub(super) known: OrganizationLevelRecord,
+    /// With whose credentials it was read.
+    pub(super) session: Session,
+}
+
+/// Looks. What stands in the way of any decision is returned instead.
+pub(super) async fn look(
+    keeper: &Keeper,
+    baseline: &Baseline,
+) -> Result<Result<LevelView, Box<OrganizationHold>>, NotLooked> {
+    let began = keeper.clock.now();
+    let head = head_of(keeper, baseline).await?;
+    let session = match &keeper.settings.organization_access {
+        OrganizationAccess::None => return Ok(Err(Box::new(OrganizationHold::NotDeployed))),
+        OrganizationAccess::Own => keeper.cloud.session(keeper.cloud.own_account()).await?,
+        OrganizationAccess::Role(role) => keeper.cloud.session_as(&head.management, role).await?,
+    };
+    if baseline.has_organization_level() && baseline.owner != head.management {
+        let (owner, management) = (baseline.owner.clone(), head.management.clone());
+        return Ok(Err(Box::new(OrganizationHold::WrongOwner { owner, management })));
+    }
+    let organization = whole_organization(keeper).await?;
+    let catalog = read_catalog(keeper, baseline, &Desired::new(), CatalogScope::AllOf(&Regions::All)).await;
+    let reader = BedrockPolicyReader::with(&session);
+    let seen = reader.everything(|_| {}).await?;
+    let known = own_by_now(keeper, &session, &seen.names).await?;
+    let own = known.own_among(&seen.names);
+    let frozen = reader.frozen().await?;
+    let is_enabled = frozen.is_some();
+    let frozen = frozen.unwrap_or_default();
+    let reasons = reasons(&reader, &frozen).await;
+    let level = ResolvedLevel::of(baseline, &catalog).keeping(&seen.policies, &own);
+    let holds: Vec<OrganizationHold> = level.not_found.iter().map(not_found).collect();
+    let versions = versions(keeper, baseline, (&catalog, &organization), &seen.policies, &own).await;
+    let paths = organization.accounts.values().map(|one| (one.id.clone(), one.path.clone())).collect();
+    let present = seen.policies;
+    Ok(Ok(LevelView {
+        began,
+        organization,
+        paths,
+        is_enabled,
+        present,
+        own,
+        frozen,
+        reasons,
+        level,
+        versions,
+        holds,
+        known,
+        session,
+    }))
+}
+
+fn not_found(it: &crate::organization_level::NotFoundGuardrail) -> OrganizationHold {
+    OrganizationHold::NotFound {
+        point: it.point.clone(),
+        region: it.region.clone(),
+        key: it.key.clone(),
+        why: it.why.clone(),
+    }
+}
+
+/// What the ledger knows of the keeper's policies, once it has forgotten those that are gone and claimed one whose id could
+/// not be kept.
+async fn own_by_now(
+    keeper: &Keeper,
+    session: &Session,
+    names: &BTreeMap<PolicyId, String>,
+) -> Result<OrganizationLevelRecord, NotLooked> {
+    let mut known = keeper.ledger.organization_level().await?;
+    let claimed = match known.unclaimed(names) {
+        // Its name is not enough: somebody else may have made one of that name meanwhile.
+        Some((id, part)) if crate::cloud::BedrockPolicyWriter::with(session).is_tagged(&id).await? => {
+            Some((id, part))
+        }
+        Some(_) | None => None,
+    };
+    let before = known.clone();
+    let change = |known: &mut OrganizationLevelRecord| {
+        known.forget_missing(names);
+        known.own.extend(claimed.clone());
+        known.creating = None;
+    };
+    change(&mut known);
+    if known != before {
+        keeper.ledger.change_organization_level(change).await?;
+    }
+    Ok(known)
+}
+
+/// AWS's reasons for the first frozen accounts.
+async fn reasons(reader: &BedrockPolicyReader, frozen: &BTreeSet<AccountId>) -> BTreeMap<AccountId, String> {
+    let mut reasons = BTreeMap::new();
+    for (position, account) in frozen.iter().enumerate() {
+        let mut text = String::new();
+        if position < REASONS {
+            text = match reader.errors(account).await {
+                Ok(errors) => {
+                    let words = errors.iter().map(|error| {
+                        format!("{} at {}: {}", error.code, error.path, error.policies.join(", "))
+                    });
+                    words.collect::<Vec<_>>().join("; ")
+                }
+                Err(failure) => format!("its reasons could not be read: {failure}"),
+            };
+        }
+        reasons.insert(account.clone(), text);
+    }
+    reasons
+}
+
+/// Whether each guardrail version can be used that is wanted, or that a policy of the keeper's names.
+async fn versions(
+    keeper: &Keeper,
+    baseline: &Baseline,
+    (catalog, organization): (&Catalog, &Organization),
+    present: &AttachedPolicies,
+    own: &OwnPolicies,
+) -> BTreeMap<VersionAt, Result<(), String>> {
+    let mut versions = wanted_versions(baseline, catalog, organization);
+    let contents =
+        own.keys().filter_map(|id| present.contents.get(&PolicyKey::Id(id.clone()))?.as_ref().ok());
+    let there: Vec<Enforcement> =
+        contents.flat_map(|content| OwnDocument::of(content).regions.into_values()).collect();
+    for Enforcement { guardrail, version, .. } in there {
+        let at = (guardrail.region.clone(), guardrail.clone(), version);
+        if versions.contains_key(&at) {
+            continue;
+        }
+        let usable = match keeper.cloud.session(&guardrail.account).await {
+            Ok(session) => {
+                let condition = Reader::new(&session, &guardrail.region).condition(&guardrail, version).await;
+                condition.unusable.map_or(Ok(()), |unusable| Err(unusable.to_string()))
+            }
+            Err(failure) => Err(failure.to_string()),
+        };
+        versions.insert(at, usable);
+    }
+    versions
+}
+
+/// The wanted versions, each judged as for an account that isn't the owner: its grants count.
+fn wanted_versions(
+    baseline: &Baseline,
+    catalog: &Catalog,
+    organization: &Organization,
+) -> BTreeMap<VersionAt, Result<(), String>> {
+    let mut versions = BTreeMap::new();
+    for account in organization.accounts.values() {
+        let desired = inherited_desired(baseline, account);
+        let resolved = resolve(desired, catalog, &baseline.organization);
+        for (Target { region, .. }, one) in resolved {
+            let ResolvedTarget::Enforce(enforce) = one else { continue };
+            let Some(Enforcement { guardrail, version, .. }) = enforce.enforcement else { continue };
+            let usable = enforce.unusable.map_or(Ok(()), |unusable| Err(unusable.to_string()));
+            let known = versions.entry((region, guardrail, version)).or_insert(Ok(()));
+            if usable.is_err() {
+                *known = usable;
+            }
+        }
+    }
+    versions
+}
+
+impl LevelView {
+    /// The look, as the ledger keeps it.
+    pub(super) fn recorded(
+        &self,
+        revision: &Revision,
+        holds: Vec<RecordedHold>,
+        left: Vec<String>,
+    ) -> OrganizationLook {
+        let (at, is_enabled) = (self.began, self.is_enabled);
+        let look = OrganizationLook {
+            at,
+            is_enabled,
+            holds,
+            left,
+            named: named_by(&self.present),
+            ..nothing_seen(at, revision.clone())
+        };
+        look.with_frozen(&self.frozen)
+    }
+}
+
+/// Every guardrail that an attached policy names.
+fn named_by(present: &AttachedPolicies) -> BTreeSet<GuardrailArn> {
+    let attached: BTreeSet<&PolicyKey> = present.attached.values().flatten().collect();
+    let contents = attached.into_iter().filter_map(|key| present.contents.get(key)?.as_ref().ok());
+    contents.flat_map(crate::bedrock_policy::BedrockPolicy::guardrails).collect()
+}
+
+/// A look that saw nothing.
+pub(super) fn nothing_seen(at: Timestamp, revision: Revision) -> OrganizationLook {
+    OrganizationLook {
+        at,
+        revision,
+        is_enabled: true,
+        holds: Vec::new(),
+        left: Vec::new(),
+        frozen: BTreeSet::new(),
+        frozen_count: 0,
+        named: BTreeSet::new(),
+    }
+}

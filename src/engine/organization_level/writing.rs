@@ -1,0 +1,281 @@
+//! Takes the steps of a decision, one by one. There is no compare-and-set for policies: what a step changes is read right
+//! before it and right after it, and a step that finds something else than the decision was made from is not taken.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::looking::LevelView;
+use crate::bedrock_policy::{
+    AttachPoint, AttachedPolicies, BedrockPolicy, OwnDocument, PolicyId, PolicyKey, PolicyPart, PolicyStep,
+    Prediction, PublishedPolicy, SafeSteps, forecast, reached_alike,
+};
+use crate::cloud::{BedrockPolicyReader, BedrockPolicyWriter};
+use crate::engine::Keeper;
+use crate::failure::Failure;
+use crate::ids::AccountId;
+use crate::organization_level::{OrganizationLevelRecord, StoppedStep};
+
+/// How long one task writes at most; a later one continues. Well within the function's two minutes.
+const WRITES_FOR: Duration = Duration::from_secs(70);
+
+/// How long a check waits for what is published. Measured of other types of policy: up to six seconds, rarely twenty.
+const PUBLISHED_WITHIN: Duration = Duration::from_secs(25);
+
+/// The pause between two looks at what is published.
+const LOOKED_AGAIN_AFTER: Duration = Duration::from_millis(1_500);
+
+/// How far the writing came.
+pub(super) struct Written {
+    /// The steps that were taken, in words.
+    pub(super) taken: Vec<String>,
+    /// The steps that are left.
+    pub(super) left: Vec<String>,
+    /// Where and why it stopped.
+    pub(super) stopped: Option<StoppedStep>,
+}
+
+/// Why a step was not taken.
+enum NotTaken {
+    /// A call failed.
+    Failed(Failure),
+    /// Somebody changed what the decision was made from, in words: the next look decides anew.
+    Changed(String),
+    /// What was written is not published yet, in words.
+    NotPublished(String),
+    /// The ledger could not take note of it, or there is no time left.
+    Later(String),
+}
+
+impl From<Failure> for NotTaken {
+    fn from(failure: Failure) -> NotTaken {
+        NotTaken::Failed(failure)
+    }
+}
+
+impl NotTaken {
+    fn at(self, step: &PolicyStep) -> StoppedStep {
+        let (why, is_worth_waiting) = match self {
+            NotTaken::Failed(failure) => (failure.to_string(), failure.category.is_worth_waiting()),
+            NotTaken::Changed(why) | NotTaken::NotPublished(why) | NotTaken::Later(why) => (why, true),
+        };
+        StoppedStep { step: step.to_string(), why, is_worth_waiting }
+    }
+}
+
+/// Takes the steps, up to the first that can't be taken.
+pub(super) async fn write(keeper: &Keeper, view: &mut LevelView, steps: &SafeSteps) -> Written {
+    let mut writing = Writing {
+        keeper,
+        reader: BedrockPolicyReader::with(&view.session),
+        writer: BedrockPolicyWriter::with(&view.session),
+        view,
+        created: BTreeMap::new(),
+        until: Instant::now() + WRITES_FOR,
+    };
+    let mut taken = Vec::new();
+    for (position, step) in steps.steps().iter().enumerate() {
+        if let Err(why) = writing.take(step).await {
+            let left = steps.steps()[position..].iter().map(ToString::to_string).collect();
+            return Written { taken, left, stopped: Some(why.at(step)) };
+        }
+        if !matches!(step, PolicyStep::Check { .. }) {
+            taken.push(step.to_string());
+        }
+    }
+    // What was written last is published as well, before it counts as carried out.
+    let touched: BTreeSet<AttachPoint> = steps.steps().iter().filter_map(attaches).collect();
+    for point in touched {
+        let check = PolicyStep::Check { point };
+        if let Err(why) = writing.take(&check).await {
+            return Written { taken, left: vec![check.to_string()], stopped: Some(why.at(&check)) };
+        }
+    }
+    Written { taken, left: Vec::new(), stopped: None }
+}
+
+fn attaches(step: &PolicyStep) -> Option<AttachPoint> {
+    match step {
+        PolicyStep::Attach { point, .. } | PolicyStep::Detach { point, .. } => Some(point.clone()),
+        PolicyStep::Create { .. }
+        | PolicyStep::Update { .. }
+        | PolicyStep::Check { .. }
+        | PolicyStep::Delete { .. } => None,
+    }
+}
+
+struct Writing<'a> {
+    keeper: &'a Keeper,
+    reader: BedrockPolicyReader,
+    writer: BedrockPolicyWriter,
+    view: &'a mut LevelView,
+    /// The ids of what was created here.
+    created: BTreeMap<PolicyPart, PolicyId>,
+    until: Instant,
+}
+
+impl Writing<'_> {
+    async fn take(&mut self, step: &PolicyStep) -> Result<(), NotTaken> {
+        if self.keeper.is_stopping() || Instant::now() >= self.until {
+            return Err(NotTaken::Later(
+                "there is no time left for it, so a later task continues".to_owned(),
+            ));
+        }
+        match step {
+            PolicyStep::Create { part, content } => self.create(part, content).await?,
+            PolicyStep::Update { policy, content } => self.update(policy, content).await?,
+            PolicyStep::Attach { policy, point } => self.attach(policy, point).await?,
+            PolicyStep::Check { point } => self.check(point).await?,
+            PolicyStep::Detach { policy, point } => self.detach(policy, point).await?,
+            PolicyStep::Delete { policy } => self.delete(policy).await?,
+        }
+        step.apply(&mut self.view.present);
+        Ok(())
+    }
+
+    /// Creates a policy. That it is being created is recorded before, so that it is known as ours even if this process ends
+    /// right after AWS made it.
+    async fn create(&mut self, part: &PolicyPart, content: &OwnDocument) -> Result<(), NotTaken> {
+        self.note(|known| known.creating = Some(part.clone())).await?;
+        let id = self.writer.create(part, content).await?;
+        self.created.insert(part.clone(), id.clone());
+        self.note(|known| {
+            known.creating = None;
+            known.own.insert(id.clone(), part.clone());
+        })
+        .await?;
+        self.confirm_content(&id, content).await
+    }
+
+    async fn update(&mut self, policy: &PolicyKey, content: &OwnDocument) -> Result<(), NotTaken> {
+        let id = self.id(policy)?;
+        let now = BedrockPolicy::parse(&self.reader.content(&id).await?);
+        if self.view.present.contents.get(policy) != Some(&now) {
+            return Err(NotTaken::Changed(format!("somebody changed {id} since it was read")));
+        }
+        self.writer.update(&id, content).await?;
+        self.confirm_content(&id, content).await
+    }
+
+    async fn confirm_content(&self, id: &PolicyId, content: &OwnDocument) -> Result<(), NotTaken> {
+        match BedrockPolicy::parse(&self.reader.content(id).await?) {
+            Ok(now) if now.says(content) => Ok(()),
+            Ok(_) | Err(_) => Err(NotTaken::Changed(format!("{id} says something else than was written"))),
+        }
+    }
+
+    async fn attach(&mut self, policy: &PolicyKey, point: &AttachPoint) -> Result<(), NotTaken> {
+        let id = self.id(policy)?;
+        self.unchanged(point).await?;
+        self.writer.attach(&id, point).await?;
+        match self.attached(point).await?.contains(&id) {
+            true => Ok(()),
+            false => Err(NotTaken::Changed(format!("{id} is not attached to {point} after it was attached"))),
+        }
+    }
+
+    async fn detach(&mut self, policy: &PolicyKey, point: &AttachPoint) -> Result<(), NotTaken> {
+        let id = self.id(policy)?;
+        self.unchanged(point).await?;
+        self.writer.detach(&id, point).await?;
+        match self.attached(point).await?.contains(&id) {
+            false => Ok(()),
+            true => Err(NotTaken::Changed(format!("{id} is attached to {point} after it was detached"))),
+        }
+    }
+
+    /// Deletes a policy. AWS refuses one that is attached somewhere.
+    async fn delete(&mut self, policy: &PolicyKey) -> Result<(), NotTaken> {
+        let id = self.id(policy)?;
+        self.writer.delete(&id).await?;
+        self.note(|known| drop(known.own.remove(&id))).await
+    }
+
+    /// Waits until what AWS publishes below a point is what is attached there by now. Of accounts that the same points reach,
+    /// one is asked. Frozen accounts stay as they are.
+    async fn check(&self, point: &AttachPoint) -> Result<(), NotTaken> {
+        let present = &self.view.present;
+        let points: BTreeSet<AttachPoint> = present
+            .attached
+            .iter()
+            .filter(|(_, them)| !them.is_empty())
+            .map(|(point, _)| point.clone())
+            .collect();
+        let points: BTreeSet<AttachPoint> = points.into_iter().chain([point.clone()]).collect();
+        let below = self.view.paths.iter().filter(|(account, path)| {
+            AttachPoint::chain(account, path).any(|there| there == *point)
+                && !self.view.frozen.contains(*account)
+        });
+        let below = below.map(|(account, path)| (account.clone(), path.clone())).collect();
+        let until = Instant::now() + PUBLISHED_WITHIN;
+        for accounts in reached_alike(&points, &below).into_values() {
+            let active = accounts.iter().find(|account| {
+                self.view.organization.accounts.get(*account).is_some_and(|it| it.state.is_active())
+            });
+            if let Some(account) = active {
+                self.wait_for(account, present, until).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn wait_for(
+        &self,
+        account: &AccountId,
+        present: &AttachedPolicies,
+        until: Instant,
+    ) -> Result<(), NotTaken> {
+        let paths = self.view.paths.get_key_value(account).map(|(id, path)| (id.clone(), path.clone()));
+        let forecast = forecast(present, &paths.into_iter().collect());
+        let Some(forecast) = forecast.get(account) else { return Ok(()) };
+        loop {
+            let published = self.reader.effective(account).await?;
+            let is_so = forecast.predictions.iter().any(|(_, prediction)| match (prediction, &published) {
+                (Prediction::Effective(merged), PublishedPolicy::Effective(seen)) => {
+                    seen.says_the_same(&merged.effective)
+                }
+                (_, _) => false,
+            });
+            if is_so {
+                return Ok(());
+            }
+            if Instant::now() + LOOKED_AGAIN_AFTER >= until {
+                let why = format!("AWS doesn't publish to {account} yet what is attached");
+                return Err(NotTaken::NotPublished(why));
+            }
+            sleep(LOOKED_AGAIN_AFTER).await;
+        }
+    }
+
+    /// Whether what is attached to a point is what the decision was made from.
+    async fn unchanged(&self, point: &AttachPoint) -> Result<(), NotTaken> {
+        let known = self.view.present.attached.get(point).into_iter().flatten();
+        let known: Result<BTreeSet<PolicyId>, NotTaken> = known.map(|key| self.id(key)).collect();
+        if self.attached(point).await? == known? {
+            return Ok(());
+        }
+        Err(NotTaken::Changed(format!("somebody changed what is attached to {point} since it was read")))
+    }
+
+    async fn attached(&self, point: &AttachPoint) -> Result<BTreeSet<PolicyId>, Failure> {
+        Ok(self.reader.attached(point).await?.into_iter().map(|policy| policy.id).collect())
+    }
+
+    fn id(&self, policy: &PolicyKey) -> Result<PolicyId, NotTaken> {
+        let unknown = || NotTaken::Later(format!("{policy} has no id yet"));
+        match policy {
+            PolicyKey::Id(id) => Ok(id.clone()),
+            PolicyKey::New(part) => self.created.get(part).cloned().ok_or_else(unknown),
+            PolicyKey::Proposed => Err(unknown()),
+        }
+    }
+
+    async fn note(&self, change: impl FnMut(&mut OrganizationLevelRecord)) -> Result<(), NotTaken> {
+        self.keeper
+            .ledger
+            .change_organization_level(change)
+            .await
+            .map_err(|error| NotTaken::Later(format!("the ledger could not take note of it: {error}")))
+    }
+}
