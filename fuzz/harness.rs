@@ -92,7 +92,10 @@ pub(crate) fn check(bytes: &[u8]) {
 fn reconciled(trigger: Trigger) -> Option<Scope> {
     match trigger {
         Trigger::Reconcile(scope) => Some(*scope),
-        Trigger::Departed { .. } | Trigger::Ignore(_) | Trigger::Reject(_) => None,
+        Trigger::Departed { .. }
+        | Trigger::BedrockPolicies { .. }
+        | Trigger::Ignore(_)
+        | Trigger::Reject(_) => None,
     }
 }
 

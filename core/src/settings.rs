@@ -326,7 +326,7 @@ mod tests {
                   KEEPER_GRACE_MINUTES: "soon" is not a number from 0 to 10080
                   KEEPER_MAX_EVENT_AGE_HOURS: "0" is not a number from 1 to 336
                   KEEPER_CONCURRENCY: "0" is not a number from 1 to 256
-                  KEEPER_BASLINE: no such setting; the settings are KEEPER_BASELINE, KEEPER_APPROVAL, KEEPER_SELF_APPROVAL, KEEPER_CONTROLS, KEEPER_MEMBER_ROLE, KEEPER_FUNCTION_ROLE, KEEPER_FORMER_ROLES, KEEPER_EXTERNAL_ID, KEEPER_LEDGER, KEEPER_TASKS_QUEUE, KEEPER_EVENTS_QUEUE, KEEPER_DEPLOYMENT, KEEPER_BUS, KEEPER_REPORT_HOURS, KEEPER_STACK, KEEPER_MAX_WAIT_HOURS, KEEPER_GRACE_MINUTES, KEEPER_MAX_EVENT_AGE_HOURS, KEEPER_CONCURRENCY, KEEPER_MAX_REPLACEMENTS, KEEPER_MAX_RELEASES, KEEPER_MAX_ABANDONMENTS, KEEPER_MAX_DEPARTURES
+                  KEEPER_BASLINE: no such setting; the settings are KEEPER_BASELINE, KEEPER_APPROVAL, KEEPER_SELF_APPROVAL, KEEPER_CONTROLS, KEEPER_MEMBER_ROLE, KEEPER_FUNCTION_ROLE, KEEPER_FORMER_ROLES, KEEPER_EXTERNAL_ID, KEEPER_ORGANIZATION_ROLE, KEEPER_LEDGER, KEEPER_TASKS_QUEUE, KEEPER_EVENTS_QUEUE, KEEPER_DEPLOYMENT, KEEPER_BUS, KEEPER_REPORT_HOURS, KEEPER_STACK, KEEPER_MAX_WAIT_HOURS, KEEPER_GRACE_MINUTES, KEEPER_MAX_EVENT_AGE_HOURS, KEEPER_CONCURRENCY, KEEPER_MAX_REPLACEMENTS, KEEPER_MAX_RELEASES, KEEPER_MAX_ABANDONMENTS, KEEPER_MAX_DEPARTURES
             "#]],
         );
     }
@@ -401,6 +401,7 @@ mod tests {
                         "GuardrailKeeperMember",
                     ),
                     external_id: None,
+                    organization_access: Own,
                     ledger: Memory,
                     queues: None,
                     bus: None,
@@ -495,6 +496,7 @@ mod tests {
                     external_id: Some(
                         "secret",
                     ),
+                    organization_access: None,
                     ledger: File(
                         "/tmp/ledger.json",
                     ),

@@ -27,7 +27,7 @@ pub use errand::{Count, Errand, FinishSweep, Sweep};
 pub use floods::{Flooding, Floods, SentEvents, Served};
 pub use handout::{Handout, SUPERSEDED_AFTER_MS};
 pub use named_floods::NamedFloods;
-pub use planned::{Planned, cause_of, departed, planned};
+pub use planned::{Planned, bedrock_policies, cause_of, departed, planned};
 pub use sender::{FloodPace, OtherGuardrails, Sender};
 
 /// One unit of work.

@@ -64,6 +64,15 @@ pub enum Trigger {
         /// When it happened, in seconds since 1970 (UTC), where it says so.
         at: Option<i64>,
     },
+    /// Look at the organization's Bedrock policies, all of them.
+    BedrockPolicies {
+        /// Why.
+        why: Why,
+        /// The event's id, where it has one.
+        event: Option<String>,
+        /// When it happened, in seconds since 1970 (UTC), where it says so.
+        at: Option<i64>,
+    },
     /// Nothing to do, and nothing wrong.
     Ignore(Ignored),
     /// Not understood: for the dead-letter queue.
@@ -158,7 +167,8 @@ fn of_service(service: &str, event: &Envelope<'_>, context: &Context) -> Trigger
     if event.failed() {
         return Trigger::Ignore(Ignored::FailedCall);
     }
-    if event.read_only() {
+    // AWS says of one event that it only reads, though it reports a change.
+    if event.read_only() && !(service == "organizations" && organizations::is_validation(event)) {
         return Trigger::Ignore(Ignored::ReadOnly);
     }
     if is_too_old(event, context) {
@@ -254,6 +264,7 @@ impl fmt::Display for Trigger {
                 write_list(f, accounts, ", ")?;
                 write!(f, ": {reason}")
             }
+            Trigger::BedrockPolicies { why, event: _, at: _ } => write!(f, "Bedrock policies: {why}"),
             Trigger::Ignore(reason) => write!(f, "ignore: {reason}"),
             Trigger::Reject(reason) => write!(f, "reject: {reason}"),
         }

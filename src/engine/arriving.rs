@@ -19,7 +19,8 @@ use super::{Keeper, Stopped, context};
 use crate::ledger::LedgerError;
 use crate::own_roles::OwnRoles;
 use crate::record::{AccountRecord, Record};
-use crate::task::{Errand, Planned, departed, planned};
+use crate::settings::OrganizationAccess;
+use crate::task::{Errand, Planned, bedrock_policies, departed, planned};
 use crate::trigger::{
     Accounts, Context, Ignored, Merged, Message, Regions, Rejected, Scope, Trigger, Why, merge,
 };
@@ -122,6 +123,16 @@ fn sorted(keeper: &Keeper, incoming: Incoming<'_>, now: Timestamp) -> Sorted {
                 "queued a look at accounts that may be gone: {reason}"
             );
             Sorted::Jobs(gone.into_iter().map(Effect::Queue).collect())
+        }
+        Trigger::BedrockPolicies { .. }
+            if keeper.settings.organization_access == OrganizationAccess::None =>
+        {
+            Sorted::Ignored(Ignored::NoOrganizationLevel)
+        }
+        Trigger::BedrockPolicies { why, event, at } => {
+            let task = bedrock_policies(why, event.as_deref(), at, id.unwrap_or("direct"), now);
+            info!(record = name, reason = why.code(), "queued a look at the Bedrock policies: {why}");
+            Sorted::Jobs(vec![Effect::Queue(task)])
         }
         Trigger::Ignore(reason) => Sorted::Ignored(reason),
         Trigger::Reject(reason) => {

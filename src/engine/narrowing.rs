@@ -93,7 +93,7 @@ impl ReadBaseline {
                     ignores.push((position, reason));
                     None
                 }
-                Trigger::Departed { .. } | Trigger::Reject(_) => None,
+                Trigger::Departed { .. } | Trigger::BedrockPolicies { .. } | Trigger::Reject(_) => None,
             }
         };
         scopes.into_iter().filter_map(&mut decide).collect()

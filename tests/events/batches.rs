@@ -55,7 +55,10 @@ fn what_they_ask_for_is_merged_without_loss() {
         .into_iter()
         .filter_map(|(_, trigger)| match trigger {
             Trigger::Reconcile(scope) => Some(*scope),
-            Trigger::Departed { .. } | Trigger::Ignore(_) | Trigger::Reject(_) => None,
+            Trigger::Departed { .. }
+            | Trigger::BedrockPolicies { .. }
+            | Trigger::Ignore(_)
+            | Trigger::Reject(_) => None,
         })
         .collect();
     check_merge(&scopes);

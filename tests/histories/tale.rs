@@ -286,7 +286,7 @@ impl Tale<'_> {
             }
         };
         let mut report = match told {
-            Ok(DoneHere { mut report, unfinished }) => {
+            Ok(DoneHere { mut report, unfinished, .. }) => {
                 for why in unfinished {
                     match why.split(' ').next().filter(|first| first.parse::<AccountId>().is_ok()) {
                         Some(account) => drop(waiting.insert(account.to_owned())),

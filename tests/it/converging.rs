@@ -81,7 +81,10 @@ async fn every_event_of_an_account_that_joins_leads_to_the_same_end() {
         let name = event["detail"]["eventName"].as_str().unwrap_or(event["detail-type"].as_str().unwrap());
         let account = match guardrail_keeper::trigger::decide_value(event, &context) {
             Trigger::Reconcile(scope) => scope.accounts.to_string(),
-            Trigger::Departed { .. } | Trigger::Ignore(_) | Trigger::Reject(_) => {
+            Trigger::Departed { .. }
+            | Trigger::BedrockPolicies { .. }
+            | Trigger::Ignore(_)
+            | Trigger::Reject(_) => {
                 ends.push_str(&format!("{name}: nothing to do\n"));
                 continue;
             }

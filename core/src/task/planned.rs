@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::{AccountTask, Cause, OwnerTask, Sweep, Task, Then};
+use super::{AccountTask, Cause, OrganizationTask, OwnerTask, Sweep, Task, Then};
 use crate::baseline::Revision;
 use crate::ids::{AccountId, Region};
 use crate::trigger::{Accounts, Departure, Regions, Scope, Why};
@@ -78,6 +78,19 @@ pub fn departed(
     let cause = Cause { happened, ..first };
     let task = |account| Task::Account(AccountTask::new(account, &Regions::All, &cause));
     accounts.iter().cloned().map(task).collect()
+}
+
+/// Work on the organization's Bedrock policies, because of an event.
+pub fn bedrock_policies(
+    why: Why,
+    event: Option<&str>,
+    at: Option<i64>,
+    fallback: &str,
+    now: Timestamp,
+) -> Task {
+    let happened = at.and_then(|second| Timestamp::from_second(second).ok());
+    let first = Cause::new(event.unwrap_or(fallback).to_owned(), why.to_string(), now);
+    Task::Organization(OrganizationTask { cause: Cause { happened, ..first } })
 }
 
 /// What work for a scope goes back to.

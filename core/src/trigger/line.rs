@@ -17,7 +17,7 @@ pub struct TriggerLine {
     /// The id of the record in it, where it is a batch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub record: Option<String>,
-    /// `reconcile`, `departed`, `ignore` or `reject`.
+    /// `reconcile`, `departed`, `bedrock_policies`, `ignore` or `reject`.
     pub outcome: &'static str,
     /// The accounts: `"all"` or a list, empty where nothing is looked at.
     pub accounts: AllOr<AccountId>,
@@ -59,6 +59,7 @@ pub fn line(file: &str, record: Option<&str>, trigger: &Trigger) -> TriggerLine 
             let accounts = AllOr::These(accounts.iter().cloned().collect());
             ("departed", (accounts, AllOr::All, None), reason.to_string())
         }
+        Trigger::BedrockPolicies { why, event: _, at: _ } => ("bedrock_policies", nothing, why.to_string()),
         Trigger::Ignore(reason) => ("ignore", nothing, reason.to_string()),
         Trigger::Reject(reason) => ("reject", nothing, reason.to_string()),
     };

@@ -91,9 +91,32 @@ pub(super) fn decide(name: &str, event: &Envelope<'_>) -> Trigger {
         | Name::AttachPolicy
         | Name::DetachPolicy
         | Name::EnablePolicyType
-        | Name::DisablePolicyType
-        | Name::EffectivePolicyValidation => Trigger::Ignore(Ignored::OrganizationPolicy),
+        | Name::DisablePolicyType => policies(event, Why::OrganizationPolicies),
+        Name::EffectivePolicyValidation => policies(event, Why::EffectivePolicyValidated),
     }
+}
+
+/// Whether it reports what became of an account's effective policy. It says of itself that it only reads.
+pub(super) fn is_validation(event: &Envelope<'_>) -> bool {
+    event.text(&["eventName"]).is_some_and(|name| Name::of(&name) == Some(Name::EffectivePolicyValidation))
+}
+
+/// Where an event says which type of policy it is about. Attaching, detaching and deleting don't.
+const TYPES: [&[&str]; 5] = [
+    &["responseElements", "policy", "policySummary", "type"],
+    &["requestParameters", "type"],
+    &["requestParameters", "policyType"],
+    &["serviceEventDetails", "policyType"],
+    &["serviceEventDetails", "effectivePolicyType"],
+];
+
+/// A change of some policy. Where the event doesn't say of which type, it may be one for Bedrock.
+fn policies(event: &Envelope<'_>, why: Why) -> Trigger {
+    let named = TYPES.iter().find_map(|path| event.text(path));
+    if named.is_some_and(|kind| !kind.eq_ignore_ascii_case("BEDROCK_POLICY")) {
+        return Trigger::Ignore(Ignored::OrganizationPolicy);
+    }
+    Trigger::BedrockPolicies { why, event: event.id(), at: event.time() }
 }
 
 /// An account came to where it stands. One that the event doesn't name may stand anywhere, unguarded, so that

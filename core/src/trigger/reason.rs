@@ -59,6 +59,9 @@ reasons! {
                                                no such write",
         AccountNotNamed = "account_not_named": "an account joined or moved, and the event doesn't name it: every \
                                                 account is looked at",
+        OrganizationPolicies = "organization_policies": "a policy of the organization was changed, attached or detached, or a \
+                                                         type of policies enabled or disabled",
+        EffectivePolicyValidated = "effective_policy_validated": "AWS validated the merged policies of an account",
         BaselineChanged = "baseline_changed": "the baseline was changed",
         ApprovalGiven = "approval_given": "a revision of the baseline was approved",
         LeavingSaid = "leaving_said": "a control says whether the account is about to leave",
@@ -106,8 +109,9 @@ reasons! {
                                        its own",
         OrganizationalUnit = "organizational_unit": "an OU by itself holds no target; its accounts arrive by moves",
         Tags = "tags": "the baseline doesn't depend on tags",
-        OrganizationPolicy = "organization_policy": "the baseline doesn't depend on organization policies; the next \
-                                                     sweep looks again where one denied a call",
+        OrganizationPolicy = "organization_policy": "the policy is of another type than those for Bedrock; the next sweep looks \
+                                                     again where one denied a call",
+        NoOrganizationLevel = "no_organization_level": "the keeper may not read or write Bedrock policies here",
         RegionNotEnabled = "region_not_enabled": "the Region is not enabled in the account",
         RegionEnabling = "region_enabling": "the Region is still being enabled; its status follows as an event of its own",
         DraftOnly = "draft_only": "only the draft changed, and a draft can't be enforced",
@@ -144,6 +148,8 @@ impl Why {
             | Why::UnrecordedWrite
             // It says this of one account, and all of them are looked at.
             | Why::AccountNotNamed
+            | Why::OrganizationPolicies
+            | Why::EffectivePolicyValidated
             | Why::BaselineChanged
             | Why::ApprovalGiven
             | Why::LeavingSaid
@@ -182,6 +188,8 @@ impl Why {
             // AWS takes minutes for each.
             | Why::RegionEnabled
             | Why::AccountNotNamed
+            | Why::OrganizationPolicies
+            | Why::EffectivePolicyValidated
             | Why::BaselineChanged
             | Why::ApprovalGiven
             | Why::LeavingSaid
