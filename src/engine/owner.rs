@@ -29,6 +29,7 @@ use crate::record::Grants;
 use crate::report::Report;
 use crate::resolved::{Catalog, OwnerSnapshot, Unusable, newly_open};
 use crate::resource_policy::{Grant, Remove, Resource, remove};
+use crate::settings::{OrganizationAccess, Purpose};
 use crate::task::{OtherGuardrails, OwnerTask};
 use crate::trigger::Regions;
 
@@ -140,7 +141,10 @@ async fn look(
     let mut lost = lost_grants(baseline, &grants, &catalog);
     if let Some(since) = swept_since {
         let here = |resource: &Resource| regions.contain(resource.region());
-        let ours: Grants = grants.into_iter().filter(|(resource, _)| here(resource)).collect();
+        let named = named_by_policies(keeper, since).await;
+        let is_needed = |resource: &Resource| named.as_ref().is_none_or(|named| is_named(named, resource));
+        let ours = grants.into_iter().filter(|(resource, _)| here(resource) && !is_needed(resource));
+        let ours: Grants = ours.collect();
         if !ours.is_empty() {
             let everybody = seen_by_the_sweep(keeper, since, regions).await;
             lost.extend(withdraw(keeper, baseline, &mut plan, &ours, &catalog, &everybody).await);
@@ -151,6 +155,37 @@ async fn look(
     }
     let plan = plan.restrict(baseline.mode);
     Ok(OwnerView { plan, catalog, lost, trouble: unknown.or_else(|| placing.trouble.clone()), warnings })
+}
+
+/// How much older than the sweep the last look at Bedrock policies may be, in seconds: changes since then were heard of.
+const POLICIES_SEEN_WITHIN_SECONDS: i64 = 26 * 3600;
+
+/// The guardrails that Bedrock policies name, ours and others': whoever inherits one needs its grant. `None` where that isn't
+/// known lately; then no grant is taken back.
+async fn named_by_policies(keeper: &Keeper, since: Timestamp) -> Option<BTreeSet<GuardrailArn>> {
+    if keeper.settings.organization_access == OrganizationAccess::None {
+        // This deployment has nothing to do with that level.
+        return Some(BTreeSet::new());
+    }
+    let known = keeper.ledger.organization_level().await.ok()?;
+    match known.look {
+        Some(look) => {
+            let is_recent = look.at.as_second() >= since.as_second() - POLICIES_SEEN_WITHIN_SECONDS;
+            is_recent.then_some(look.named)
+        }
+        // A terminal that never had to do with that level doesn't ask.
+        None => (keeper.settings.purpose == Purpose::Terminal).then(BTreeSet::new),
+    }
+}
+
+/// Whether one of these guardrails rests on a grant: its own, or that of a profile in its Region and account.
+fn is_named(named: &BTreeSet<GuardrailArn>, resource: &Resource) -> bool {
+    match resource {
+        Resource::Guardrail(arn) => named.contains(arn),
+        Resource::Profile(profile) => {
+            named.iter().any(|arn| arn.account == profile.account && arn.region == profile.region)
+        }
+    }
 }
 
 /// Whether a member enforces a guardrail of the owner that says `auto`, by the record.

@@ -1,10 +1,14 @@
 //! The organization's level: Bedrock policies that the keeper writes, by the jobs that a deployed function does.
 
 use serde_json::{Value, json};
-use simulator::PolicyKind;
+use simulator::{
+    ApiError, Caller, Fault, FaultKind, Model, PolicyKind, ServiceControl, UpdateOrganizationPolicy,
+};
 
-use crate::effective_policy::ROOT;
-use testkit::world::{Document, EU, HUB, PAYMENTS, PLAYGROUND, Setup, US, World, schedule};
+use crate::effective_policy::{self, ROOT};
+use testkit::world::{
+    Document, EU, HUB, OWNER, PAYMENTS, PLAYGROUND, SANDBOX, SHIPPING, Setup, US, WORKLOAD, World, schedule,
+};
 
 /// The management account owns the guardrails, and the root gets one by a Bedrock policy.
 pub(crate) fn document(assignments: &[(&'static str, &'static str)]) -> Document {
@@ -73,4 +77,322 @@ async fn a_root_is_guarded_once_every_account_has_shown_that_it_can_apply_it() {
     let level = swept(&world).await;
     assert_eq!(level["taken"], json!([]));
     assert_eq!(world.writes(), [""; 0]);
+}
+
+/// Everybody below the root has the second version, by a policy that the keeper wrote.
+async fn carried_out(setup: Setup) -> World {
+    let world = setup.start().await;
+    let level = swept(&world).await;
+    assert_eq!(level["confirmed"], true, "{level}");
+    world.server.clear_calls();
+    world
+}
+
+async fn of_the_root() -> World {
+    carried_out(managed(&document(&[(ROOT, CORPORATE)]))).await
+}
+
+/// Hears of the last event of that name, and says what came of it.
+async fn heard(world: &World, name: &str) -> Value {
+    let answer = world.deliver(&world.event(name)).await;
+    answer.unwrap_or_else(|error| panic!("{}: {error}", error.name()))["organization_level"].clone()
+}
+
+/// Somebody with an administrator's rights in the management account.
+fn administrator(world: &World, act: impl FnOnce(&mut Model, &Caller) -> Result<(), ApiError>) {
+    let done = world.server.with(|model| {
+        let caller = model.caller(&format!("arn:aws:iam::{HUB}:user/somebody"), US)?;
+        act(model, &caller)
+    });
+    done.unwrap_or_else(|error| panic!("{error:?}"));
+}
+
+/// The id of a policy.
+fn id_of(model: &Model, name: &str) -> String {
+    let policy = model.organization.policies.iter().find(|policy| policy.name == name);
+    policy.unwrap_or_else(|| panic!("there is no {name}")).id.clone()
+}
+
+const OURS: &str = "guardrail-keeper-r-exam-1";
+
+fn codes(level: &Value) -> Vec<&str> {
+    level["holds"].as_array().unwrap().iter().map(|hold| hold["code"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn what_somebody_does_to_our_policies_is_undone_at_once() {
+    type Drift = (&'static str, fn(&mut Model, &Caller, &str) -> Result<(), ApiError>);
+    let drifts: [Drift; 4] = [
+        ("DetachPolicy", |model, caller, id| model.detach_policy(caller, id, ROOT)),
+        ("UpdatePolicy", |model, caller, id| {
+            let content = Some(policy_text(1));
+            let wanted = UpdateOrganizationPolicy { content, ..UpdateOrganizationPolicy::default() };
+            model.update_policy(caller, id, wanted).map(drop)
+        }),
+        ("DeletePolicy", |model, caller, id| {
+            model.detach_policy(caller, id, ROOT)?;
+            model.delete_policy(caller, id)
+        }),
+        // Attached where it doesn't belong.
+        ("AttachPolicy", |model, caller, id| model.attach_policy(caller, id, WORKLOAD)),
+    ];
+    for (event, drift) in drifts {
+        let world = of_the_root().await;
+        administrator(&world, |model, caller| {
+            let id = id_of(model, OURS);
+            drift(model, caller, &id)
+        });
+        let level = heard(&world, event).await;
+        assert_eq!(level["confirmed"], true, "{event}: {level}");
+        assert_eq!(level["repair"], true, "{event}: {level}");
+        assert_eq!(policies(&world), ["guardrail-keeper-r-exam-1 on r-exam"], "{event}");
+        assert_eq!(given(&world, PAYMENTS, US).as_deref(), Some("usbase1a2b3c:2"), "{event}");
+        // The keeper hears of its own writes as well, and has nothing to do.
+        world.server.clear_calls();
+        heard(&world, event).await;
+        assert_eq!(world.writes(), [""; 0], "{event}");
+    }
+}
+
+/// A policy in the keeper's form, with this version.
+fn policy_text(version: u32) -> String {
+    let region = |region: &str| {
+        let id = format!("arn:aws:bedrock:{region}:{HUB}:guardrail/{}base1a2b3c:{version}", &region[..2]);
+        json!({ "keeper": {
+            "identifier": { "@@assign": id },
+            "model_enforcement": {
+                "included_models": { "@@assign": ["ALL"] }, "excluded_models": { "@@assign": [] },
+            },
+            "selective_content_guarding": {
+                "messages": { "@@assign": "comprehensive" }, "system": { "@@assign": "comprehensive" },
+            },
+        } })
+    };
+    let regions = json!({ US: region(US), EU: region(EU), "ap-southeast-2": region("ap-southeast-2") });
+    json!({ "bedrock": { "guardrail_inference": regions } }).to_string()
+}
+
+#[tokio::test]
+async fn an_ou_and_an_account_get_policies_of_their_own() {
+    let world = managed(&document(&[(WORKLOAD, CORPORATE), (PLAYGROUND, CORPORATE)]));
+    let world = carried_out(world).await;
+    assert_eq!(
+        policies(&world),
+        [
+            format!("guardrail-keeper-{PLAYGROUND}-1 on {PLAYGROUND}"),
+            format!("guardrail-keeper-{WORKLOAD}-1 on {WORKLOAD}"),
+        ]
+    );
+    assert_eq!(given(&world, PAYMENTS, US).as_deref(), Some("usbase1a2b3c:2"));
+    assert_eq!(given(&world, PLAYGROUND, US).as_deref(), Some("usbase1a2b3c:2"));
+    assert_eq!(given(&world, HUB, US), None);
+}
+
+#[tokio::test]
+async fn another_version_is_written_in_place() {
+    let earlier = Document { version: 1, ..document(&[(ROOT, CORPORATE)]) };
+    let world = carried_out(managed(&earlier)).await;
+    assert_eq!(given(&world, PAYMENTS, US).as_deref(), Some("usbase1a2b3c:1"));
+    world.publish(&document(&[(ROOT, CORPORATE)]));
+    // It changes more than one account, so it waits for a person.
+    let level = swept(&world).await;
+    assert_eq!(codes(&level), ["not_approved"]);
+    assert_eq!(given(&world, PAYMENTS, US).as_deref(), Some("usbase1a2b3c:1"));
+    world.approve().await;
+    world.server.clear_calls();
+    let level = swept(&world).await;
+    assert_eq!(level["confirmed"], true, "{level}");
+    assert_eq!(given(&world, PAYMENTS, US).as_deref(), Some("usbase1a2b3c:2"));
+    let writes: Vec<String> = world.writes();
+    assert_eq!(writes, [format!("UpdatePolicy {HUB}/{US}")]);
+}
+
+#[tokio::test]
+async fn a_moved_assignment_leaves_nobody_unguarded() {
+    let world = of_the_root().await;
+    world.publish(&document(&[
+        (WORKLOAD, CORPORATE),
+        (SANDBOX, CORPORATE),
+        (HUB, CORPORATE),
+        (OWNER, CORPORATE),
+    ]));
+    world.approve().await;
+    let level = swept(&world).await;
+    assert_eq!(level["confirmed"], true, "{level}");
+    assert_eq!(policies(&world).len(), 4);
+    let calls = world.server.calls();
+    let order: Vec<&str> = calls
+        .iter()
+        .map(|call| call.operation.as_str())
+        .filter(|operation| ["AttachPolicy", "DetachPolicy", "DeletePolicy"].contains(operation))
+        .collect();
+    assert_eq!(
+        order,
+        ["AttachPolicy", "AttachPolicy", "AttachPolicy", "AttachPolicy", "DetachPolicy", "DeletePolicy"]
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_assigned_any_more_is_taken_back() {
+    let world = of_the_root().await;
+    world.publish(&document(&[(ROOT, "none")]));
+    world.approve().await;
+    let level = swept(&world).await;
+    assert_eq!(level["confirmed"], true, "{level}");
+    assert_eq!(policies(&world), [""; 0]);
+    assert_eq!(given(&world, PAYMENTS, US), None);
+}
+
+#[tokio::test]
+async fn a_guardrail_that_nobody_can_use_is_never_written() {
+    // Neither version exists.
+    let world = managed(&Document { version: 7, ..document(&[(ROOT, CORPORATE)]) }).start().await;
+    let level = swept(&world).await;
+    assert!(codes(&level).contains(&"unusable"), "{level}");
+    assert_eq!(policies(&world), [""; 0]);
+    // It isn't granted, and the keeper may not grant it.
+    let world = managed(&Document { mode: "audit", ..document(&[(ROOT, CORPORATE)]) });
+    let world = world.world(|world| {
+        for guardrail in &mut world.guardrails {
+            guardrail.share_with_organization = false;
+        }
+    });
+    let world = world.start().await;
+    let level = swept(&world).await;
+    assert!(codes(&level).contains(&"unusable") && codes(&level).contains(&"not_proven"), "{level}");
+    assert_eq!(policies(&world), [""; 0]);
+}
+
+#[tokio::test]
+async fn an_account_that_cannot_apply_it_holds_the_write_unless_the_baseline_accepts_that() {
+    let denied = |world: &mut simulator::World| {
+        world.service_control.push(ServiceControl {
+            targets: vec![SHIPPING.to_owned()],
+            deny: vec!["bedrock:ApplyGuardrail".to_owned()],
+            except: Vec::new(),
+            regions: Vec::new(),
+        });
+    };
+    let world = managed(&document(&[(ROOT, CORPORATE)])).world(denied).start().await;
+    let level = swept(&world).await;
+    assert_eq!(codes(&level), ["not_proven"], "{level}");
+    let text = level["holds"][0]["text"].as_str().unwrap();
+    assert!(text.contains(SHIPPING) && !text.contains(PAYMENTS), "{text}");
+    assert_eq!(policies(&world), [""; 0]);
+    let accepting =
+        Document { rest: vec!["accept_unproven: [\"300000000002\"]"], ..document(&[(ROOT, CORPORATE)]) };
+    let world = carried_out(managed(&accepting).world(denied)).await;
+    assert_eq!(given(&world, SHIPPING, US).as_deref(), Some("usbase1a2b3c:2"));
+}
+
+#[tokio::test]
+async fn in_audit_mode_it_is_said_what_would_be_written() {
+    let audit = Document { mode: "audit", ..document(&[(ROOT, CORPORATE)]) };
+    let world = managed(&audit).start().await;
+    let level = swept(&world).await;
+    assert_eq!(level["holds"], json!([]));
+    let left = level["left"].as_array().unwrap();
+    assert!(left[0].as_str().unwrap().starts_with("create guardrail-keeper-r-exam-1"), "{level}");
+    assert_eq!(policies(&world), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_disabled_type_is_reported_and_never_enabled() {
+    let world = of_the_root().await;
+    administrator(&world, |model, caller| {
+        model.disable_policy_type(caller, ROOT, "BEDROCK_POLICY").map(drop)
+    });
+    let level = heard(&world, "DisablePolicyType").await;
+    assert!(codes(&level).contains(&"type_disabled"), "{level}");
+    assert_eq!(world.writes(), [""; 0]);
+}
+
+#[tokio::test]
+async fn another_owner_than_the_management_account_is_refused() {
+    let world = managed(&Document { owner: OWNER, ..document(&[(ROOT, CORPORATE)]) }).start().await;
+    assert_eq!(codes(&swept(&world).await), ["wrong_owner"]);
+    assert_eq!(policies(&world), [""; 0]);
+}
+
+#[tokio::test]
+async fn without_access_the_baseline_is_said_to_ask_for_it() {
+    let setup = managed(&document(&[(ROOT, CORPORATE)])).variable("KEEPER_ORGANIZATION_ROLE", "none");
+    let world = setup.start().await;
+    assert_eq!(codes(&swept(&world).await), ["not_deployed"]);
+    assert_eq!(world.count("ListPolicies"), 0);
+}
+
+#[tokio::test]
+async fn a_policy_of_somebody_elses_is_never_written_and_one_that_ours_would_freeze_is_named() {
+    // Ours has another name for its configuration, so that two would be there.
+    let foreign =
+        effective_policy::policy("p-corporate1", "corporate", &[ROOT], &[(US, effective_policy::all(US, 1))]);
+    let world = managed(&document(&[(WORKLOAD, CORPORATE)]));
+    let world = world.world(|world| world.bedrock_policies = vec![foreign]).start().await;
+    let level = swept(&world).await;
+    assert_eq!(codes(&level), ["no_safe_order"], "{level}");
+    assert!(level["holds"][0]["text"].as_str().unwrap().contains("p-corporate1 on r-exam"), "{level}");
+    assert_eq!(policies(&world), ["corporate on r-exam"]);
+    assert_eq!(given(&world, PAYMENTS, US).as_deref(), Some("base1a2b3c4d:1"));
+}
+
+#[tokio::test]
+async fn a_frozen_account_is_reported_and_its_own_change_waits() {
+    // A policy without an identifier freezes the sandbox.
+    let broken = json!({ "selective_content_guarding": { "system": { "@@assign": "selective" } } });
+    let foreign =
+        effective_policy::policy("p-embeddings", "embeddings", &[SANDBOX], &[("eu-west-3", broken)]);
+    let world = managed(&document(&[(WORKLOAD, CORPORATE)]));
+    let world = world.world(|world| world.bedrock_policies = vec![foreign]).start().await;
+    let level = swept(&world).await;
+    let frozen = level["frozen"].as_object().unwrap();
+    assert!(frozen.contains_key(PLAYGROUND), "{level}");
+    assert!(frozen[PLAYGROUND].as_str().unwrap().contains("KEY_REQUIRED"), "{level}");
+    // The others get theirs all the same.
+    assert_eq!(given(&world, PAYMENTS, US).as_deref(), Some("usbase1a2b3c:2"), "{level}");
+}
+
+#[tokio::test]
+async fn a_process_that_ends_right_after_a_creation_leaves_no_second_policy() {
+    let world = managed(&document(&[(ROOT, CORPORATE)])).start().await;
+    // AWS creates the policy, and the answer is lost.
+    world.server.fault(Fault::new(FaultKind::Reset).operation("CreatePolicy").after_carrying_out().times(1));
+    swept(&world).await;
+    let level = swept(&world).await;
+    assert_eq!(level["confirmed"], true, "{level}");
+    assert_eq!(policies(&world), ["guardrail-keeper-r-exam-1 on r-exam"]);
+}
+
+#[tokio::test]
+async fn a_grant_stays_as_long_as_a_bedrock_policy_names_the_guardrail() {
+    let setup = managed(&document(&[(ROOT, CORPORATE)])).world(|world| {
+        for guardrail in &mut world.guardrails {
+            guardrail.share_with_organization = false;
+        }
+    });
+    // The first sweep grants, and the accounts can apply it by the next one.
+    let world = setup.start().await;
+    swept(&world).await;
+    let level = swept(&world).await;
+    assert_eq!(level["confirmed"], true, "{level}");
+    let granted = |world: &World| {
+        world.server.with(|model| {
+            let arn = format!("arn:aws:bedrock:{US}:{HUB}:guardrail/usbase1a2b3c");
+            model.resource_policy(&arn).is_some()
+        })
+    };
+    assert!(granted(&world));
+    // The baseline forgets the guardrail, and nobody approves that the policies go.
+    let other = Document { regions: EU, ..document(&[(ROOT, CORPORATE)]) };
+    world.publish(&other);
+    swept(&world).await;
+    let level = swept(&world).await;
+    assert_eq!(codes(&level), ["not_approved"], "{level}");
+    assert!(granted(&world), "whoever inherits the guardrail needs its grant");
+    world.approve().await;
+    swept(&world).await;
+    let level = swept(&world).await;
+    assert_eq!(level["confirmed"], true, "{level}");
+    assert_eq!(given(&world, PAYMENTS, US), None);
+    assert!(!granted(&world), "nobody needs it any more");
 }
