@@ -235,6 +235,24 @@ impl Cloud {
         self.organizations.get_or_init(make).clone()
     }
 
+    /// What reads the organization's Bedrock policies with a session's credentials.
+    pub fn bedrock_policies(&self, session: &Session) -> BedrockPolicyReader {
+        BedrockPolicyReader::with(session, Arc::clone(&self.paces))
+    }
+
+    /// What reads the organization's Bedrock policies with our own credentials.
+    ///
+    /// # Errors
+    /// When there are none.
+    pub async fn own_bedrock_policies(&self) -> Result<BedrockPolicyReader, Failure> {
+        Ok(self.bedrock_policies(&self.session(self.own_account()).await?))
+    }
+
+    /// What writes the organization's Bedrock policies with a session's credentials.
+    pub fn bedrock_policy_writer(&self, session: &Session) -> BedrockPolicyWriter {
+        BedrockPolicyWriter::with(session, Arc::clone(&self.paces))
+    }
+
     /// The way to queues in our own account and Region.
     pub fn queues(&self) -> Queues {
         self.queues.get_or_init(|| Queues::new(&self.sdk(Service::Sqs))).clone()

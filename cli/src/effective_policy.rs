@@ -11,7 +11,6 @@ use super::names::{self, Named, Names};
 use super::output;
 use super::reading::ReadingRole;
 use super::{OK, Output, UNFINISHED, Unfit, connect, settings};
-use guardrail_keeper::cloud::BedrockPolicyReader;
 use guardrail_keeper::cloud::Head;
 use guardrail_keeper::engine::{Keeper, Stopped};
 use keeper_core::bedrock_policy::{ExplainedPolicy, PublishedPolicy, SeenAccountPolicies};
@@ -55,7 +54,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let keeper = connect(arguments.reading.settings(settings)).await?;
     let id = names::account(&keeper, &arguments.account).await?;
     let (head, account) = placed(&keeper, &id).await?;
-    let reader = BedrockPolicyReader::new(keeper.cloud()).await.map_err(Stopped::NoIdentity)?;
+    let reader = keeper.cloud().own_bedrock_policies().await.map_err(Stopped::NoIdentity)?;
     let seen = reader.of_account(&id, &account.path).await;
     let explained = seen.explained();
     let mut names = Names::default();

@@ -13,7 +13,7 @@ use clap::Args;
 use super::names::Names;
 use super::output::{self, Bar};
 use super::{OK, Output, UNFINISHED, Unfit, connect, read_file, settings};
-use guardrail_keeper::cloud::{BedrockPolicyReader, SeenPolicies};
+use guardrail_keeper::cloud::SeenPolicies;
 use guardrail_keeper::engine::{self, Keeper, Stopped};
 use keeper_core::bedrock_policy::{
     AccountPaths, AttachPoint, BedrockPolicy, ChangePreview, ConfigurationContent, ImpossibleChange,
@@ -71,7 +71,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     // No baseline is read, and none needs to be set.
     let keeper = connect(settings(Some(BaselineSource::File(PathBuf::new())))?).await?;
     let organization = engine::whole_organization(&keeper).await?;
-    let reader = BedrockPolicyReader::new(keeper.cloud()).await.map_err(Stopped::NoIdentity)?;
+    let reader = keeper.cloud().own_bedrock_policies().await.map_err(Stopped::NoIdentity)?;
     let bar = Bar::new();
     let seen = reader.everything(|all| bar.read_one("policies", all)).await;
     let seen = seen.map_err(Stopped::OrganizationUnreadable)?;

@@ -1,6 +1,7 @@
 //! Organizations: its policies of type `BEDROCK_POLICY`, what is attached where, and what accounts have of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use aws_sdk_organizations::Client;
 use aws_sdk_organizations::operation::list_accounts_with_invalid_effective_policy::ListAccountsWithInvalidEffectivePolicyOutput;
@@ -10,9 +11,9 @@ use aws_sdk_organizations::operation::list_policies_for_target::ListPoliciesForT
 use aws_sdk_organizations::operation::list_targets_for_policy::ListTargetsForPolicyOutput;
 use aws_sdk_organizations::types::{EffectivePolicyType, PolicySummary, PolicyType};
 
+use super::Session;
 use super::error::failure;
-use super::pace::{Pace, Rate};
-use super::{Cloud, Session};
+use super::pace::Paces;
 use crate::bedrock_policy::{
     AttachPoint, AttachedPolicies, BedrockPolicy, NamedPolicy, PolicyId, PolicyKey, PublishedPolicy,
     ReportedError, SeenAccountPolicies,
@@ -35,31 +36,12 @@ pub struct SeenPolicies {
 #[derive(Debug)]
 pub struct BedrockPolicyReader {
     client: Client,
-    /// The lists of policies and targets (Organizations user guide, quotas: 5 a second).
-    lists: Pace,
-    /// DescribePolicy (Organizations user guide, quotas: 2 a second).
-    policies: Pace,
-    /// What accounts have. The rates of these calls aren't published, so they keep to the slowest that is.
-    accounts: Pace,
+    paces: Arc<Paces>,
 }
 
 impl BedrockPolicyReader {
-    /// A reader with our own credentials.
-    ///
-    /// # Errors
-    /// When there are none.
-    pub async fn new(cloud: &Cloud) -> Result<BedrockPolicyReader, Failure> {
-        Ok(BedrockPolicyReader::with(&cloud.session(cloud.own_account()).await?))
-    }
-
-    /// A reader with the credentials of a session.
-    pub fn with(session: &Session) -> BedrockPolicyReader {
-        BedrockPolicyReader {
-            client: Client::new(session.sdk()),
-            lists: Pace::new(Rate::per_second(5)),
-            policies: Pace::new(Rate::per_second(2)),
-            accounts: Pace::new(Rate::per_second(2)),
-        }
+    pub(super) fn with(session: &Session, paces: Arc<Paces>) -> BedrockPolicyReader {
+        BedrockPolicyReader { client: Client::new(session.sdk()), paces }
     }
 
     /// Everything that concerns one account. What can't be read stays in it, as that.
@@ -87,7 +69,7 @@ impl BedrockPolicyReader {
     /// # Errors
     /// When Organizations doesn't say.
     pub async fn effective(&self, account: &AccountId) -> Result<PublishedPolicy, Failure> {
-        self.accounts.turn().await;
+        self.paces.effective_policies.turn().await;
         self.effective_of(Some(account)).await
     }
 
@@ -118,7 +100,7 @@ impl BedrockPolicyReader {
     /// When Organizations doesn't say.
     pub async fn errors(&self, account: &AccountId) -> Result<Vec<ReportedError>, Failure> {
         const OPERATION: &str = "ListEffectivePolicyValidationErrors";
-        self.accounts.turn().await;
+        self.paces.effective_policies.turn().await;
         let request = self.client.list_effective_policy_validation_errors().account_id(account.as_str());
         let pages = request.policy_type(EffectivePolicyType::BedrockPolicy).into_paginator().send();
         let pages = pages.try_collect().await.map_err(|error| failure(OPERATION, &error));
@@ -141,7 +123,7 @@ impl BedrockPolicyReader {
     /// When a page can't be read, or names no account.
     pub async fn frozen(&self) -> Result<Option<BTreeSet<AccountId>>, Failure> {
         const OPERATION: &str = "ListAccountsWithInvalidEffectivePolicy";
-        self.accounts.turn().await;
+        self.paces.effective_policies.turn().await;
         let request = self.client.list_accounts_with_invalid_effective_policy();
         let pages = request.policy_type(EffectivePolicyType::BedrockPolicy).into_paginator().send();
         let pages = pages.try_collect().await.map_err(|error| failure(OPERATION, &error));
@@ -160,7 +142,7 @@ impl BedrockPolicyReader {
     /// When a page can't be read: half a list is none.
     pub async fn all(&self) -> Result<Vec<NamedPolicy>, Failure> {
         const OPERATION: &str = "ListPolicies";
-        self.lists.turn().await;
+        self.paces.list_policies.turn().await;
         let pages = self.client.list_policies().filter(PolicyType::BedrockPolicy).into_paginator().send();
         let pages = pages.try_collect().await.map_err(|error| failure(OPERATION, &error));
         let pages = where_set_up(pages)?.unwrap_or_default();
@@ -173,7 +155,7 @@ impl BedrockPolicyReader {
     /// When a page can't be read, or names nothing that a policy can be attached to.
     pub async fn targets(&self, policy: &PolicyId) -> Result<BTreeSet<AttachPoint>, Failure> {
         const OPERATION: &str = "ListTargetsForPolicy";
-        self.lists.turn().await;
+        self.paces.list_policies.turn().await;
         let pages = self.client.list_targets_for_policy().policy_id(policy.as_str()).into_paginator().send();
         let pages = pages.try_collect().await.map_err(|error| failure(OPERATION, &error))?;
         let targets = pages.iter().flat_map(ListTargetsForPolicyOutput::targets).map(|target| {
@@ -214,7 +196,7 @@ impl BedrockPolicyReader {
     /// When a page can't be read, or names no policy.
     pub async fn attached(&self, point: &AttachPoint) -> Result<Vec<NamedPolicy>, Failure> {
         const OPERATION: &str = "ListPoliciesForTarget";
-        self.lists.turn().await;
+        self.paces.list_policies.turn().await;
         let request = self.client.list_policies_for_target().target_id(point.to_string());
         let pages = request.filter(PolicyType::BedrockPolicy).into_paginator().send();
         let pages = pages.try_collect().await.map_err(|error| failure(OPERATION, &error));
@@ -228,7 +210,7 @@ impl BedrockPolicyReader {
     /// When it isn't there, or can't be read.
     pub async fn content(&self, id: &PolicyId) -> Result<String, Failure> {
         const OPERATION: &str = "DescribePolicy";
-        self.policies.turn().await;
+        self.paces.describe_policy.turn().await;
         let answer = self.client.describe_policy().policy_id(id.as_str()).send().await;
         let answer = answer.map_err(|error| failure(OPERATION, &error))?;
         let content = answer.policy().and_then(|policy| policy.content());

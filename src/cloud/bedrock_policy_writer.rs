@@ -1,11 +1,13 @@
 //! Writes Bedrock policies, one call each. What may be written is decided before, and what was is read back after.
 
+use std::sync::Arc;
+
 use aws_sdk_organizations::Client;
 use aws_sdk_organizations::types::{PolicyType, Tag};
 
 use super::Session;
 use super::error::{failure, is_so_already};
-use super::pace::{Pace, Rate};
+use super::pace::Paces;
 use crate::bedrock_policy::{AttachPoint, OwnDocument, PolicyId, PolicyPart};
 use crate::failure::Failure;
 use crate::ids::InvalidId;
@@ -23,15 +25,12 @@ const DESCRIPTION: &str = "Written by Guardrail Keeper from its baseline. Change
 #[derive(Debug)]
 pub struct BedrockPolicyWriter {
     client: Client,
-    /// Create, update, delete, attach and detach (Organizations user guide, quotas: 2 a second for each, for the whole
-    /// organization and every tool in it). The keeper takes one of them.
-    writes: Pace,
+    paces: Arc<Paces>,
 }
 
 impl BedrockPolicyWriter {
-    /// A writer with the credentials of a session.
-    pub fn with(session: &Session) -> BedrockPolicyWriter {
-        BedrockPolicyWriter { client: Client::new(session.sdk()), writes: Pace::new(Rate::per_second(1)) }
+    pub(super) fn with(session: &Session, paces: Arc<Paces>) -> BedrockPolicyWriter {
+        BedrockPolicyWriter { client: Client::new(session.sdk()), paces }
     }
 
     /// Creates a policy. It is attached to nothing, and affects nobody.
@@ -40,7 +39,7 @@ impl BedrockPolicyWriter {
     /// When Organizations refuses it, for example because there is one of its name.
     pub async fn create(&self, part: &PolicyPart, content: &OwnDocument) -> Result<PolicyId, Failure> {
         const OPERATION: &str = "CreatePolicy";
-        self.writes.turn().await;
+        self.paces.write_policies.turn().await;
         let tag = Tag::builder().key(OWN_POLICY_TAG).value(TAG_VALUE).build();
         let tag = tag.map_err(|error| Failure::rejected(OPERATION, error.to_string()))?;
         let request = self.client.create_policy().name(part.to_string()).description(DESCRIPTION);
@@ -56,7 +55,7 @@ impl BedrockPolicyWriter {
     /// # Errors
     /// When Organizations refuses it; then the old content is whole.
     pub async fn update(&self, policy: &PolicyId, content: &OwnDocument) -> Result<(), Failure> {
-        self.writes.turn().await;
+        self.paces.write_policies.turn().await;
         let request = self.client.update_policy().policy_id(policy.as_str()).content(content.text());
         request.send().await.map_err(|error| failure("UpdatePolicy", &error))?;
         Ok(())
@@ -67,7 +66,7 @@ impl BedrockPolicyWriter {
     /// # Errors
     /// When Organizations refuses it.
     pub async fn attach(&self, policy: &PolicyId, point: &AttachPoint) -> Result<(), Failure> {
-        self.writes.turn().await;
+        self.paces.write_policies.turn().await;
         let request = self.client.attach_policy().policy_id(policy.as_str()).target_id(point.to_string());
         match request.send().await {
             Ok(_) => Ok(()),
@@ -81,7 +80,7 @@ impl BedrockPolicyWriter {
     /// # Errors
     /// When Organizations refuses it.
     pub async fn detach(&self, policy: &PolicyId, point: &AttachPoint) -> Result<(), Failure> {
-        self.writes.turn().await;
+        self.paces.write_policies.turn().await;
         let request = self.client.detach_policy().policy_id(policy.as_str()).target_id(point.to_string());
         match request.send().await {
             Ok(_) => Ok(()),
@@ -95,7 +94,7 @@ impl BedrockPolicyWriter {
     /// # Errors
     /// When Organizations refuses it, for example because it is attached somewhere.
     pub async fn delete(&self, policy: &PolicyId) -> Result<(), Failure> {
-        self.writes.turn().await;
+        self.paces.write_policies.turn().await;
         let request = self.client.delete_policy().policy_id(policy.as_str());
         request.send().await.map_err(|error| failure("DeletePolicy", &error))?;
         Ok(())

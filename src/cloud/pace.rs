@@ -43,16 +43,30 @@ pub struct Rates {
     pub list_accounts: Rate,
     /// ListParents.
     pub list_parents: Rate,
+    /// The lists of policies and of what they are attached to.
+    pub list_policies: Rate,
+    /// DescribePolicy.
+    pub describe_policy: Rate,
+    /// What accounts have of policies: DescribeEffectivePolicy and the two lists of what is invalid.
+    pub effective_policies: Rate,
+    /// Creating, changing, attaching, detaching and deleting policies.
+    pub write_policies: Rate,
 }
 
 impl Default for Rates {
-    /// What AWS publishes for one account (Organizations user guide, quotas: throttling limits).
+    /// What AWS publishes for one account (Organizations user guide, quotas: throttling limits). The rates of effective
+    /// policies aren't published, so they keep to the slowest that is. Of the two writes of policies a second, which every
+    /// tool in the organization shares, the keeper takes one.
     fn default() -> Rates {
         Rates {
             describe_organization: Rate::per_second(1),
             describe_account: Rate::per_second(20),
             list_accounts: Rate::per_second(8),
             list_parents: Rate::per_second(5),
+            list_policies: Rate::per_second(5),
+            describe_policy: Rate::per_second(2),
+            effective_policies: Rate::per_second(2),
+            write_policies: Rate::per_second(1),
         }
     }
 }
@@ -65,6 +79,10 @@ impl Rates {
             describe_account: Rate::unlimited(),
             list_accounts: Rate::unlimited(),
             list_parents: Rate::unlimited(),
+            list_policies: Rate::unlimited(),
+            describe_policy: Rate::unlimited(),
+            effective_policies: Rate::unlimited(),
+            write_policies: Rate::unlimited(),
         }
     }
 }
@@ -76,16 +94,33 @@ pub(super) struct Paces {
     pub(super) describe_account: Pace,
     pub(super) list_accounts: Pace,
     pub(super) list_parents: Pace,
+    pub(super) list_policies: Pace,
+    pub(super) describe_policy: Pace,
+    pub(super) effective_policies: Pace,
+    pub(super) write_policies: Pace,
 }
 
 impl Paces {
     pub(super) fn new(rates: Rates) -> Paces {
-        let Rates { describe_organization, describe_account, list_accounts, list_parents } = rates;
+        let Rates {
+            describe_organization,
+            describe_account,
+            list_accounts,
+            list_parents,
+            list_policies,
+            describe_policy,
+            effective_policies,
+            write_policies,
+        } = rates;
         Paces {
             describe_organization: Pace::new(describe_organization),
             describe_account: Pace::new(describe_account),
             list_accounts: Pace::new(list_accounts),
             list_parents: Pace::new(list_parents),
+            list_policies: Pace::new(list_policies),
+            describe_policy: Pace::new(describe_policy),
+            effective_policies: Pace::new(effective_policies),
+            write_policies: Pace::new(write_policies),
         }
     }
 }

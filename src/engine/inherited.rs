@@ -9,7 +9,7 @@ use tracing::warn;
 use super::Keeper;
 use super::guardrails::{CatalogScope, read_catalog};
 use crate::baseline::Baseline;
-use crate::cloud::{BedrockPolicyReader, Reader, Session};
+use crate::cloud::{Reader, Session};
 use crate::enforcement::Enforcement;
 use crate::failure::{Category, Code, Failure};
 use crate::ids::{AccountId, Region};
@@ -47,7 +47,7 @@ pub(super) async fn look_at_inherited(
     let resolved = resolve(desired, &catalog, &baseline.organization);
     let session = keeper.cloud.session(&account.id).await;
     let published = match &session {
-        Ok(session) => BedrockPolicyReader::with(session).own_effective().await,
+        Ok(session) => keeper.cloud.bedrock_policies(session).own_effective().await,
         Err(failure) => Err(failure.clone()),
     };
     let mut regions = inherited_regions(&resolved, &published);

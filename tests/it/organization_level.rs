@@ -108,12 +108,12 @@ fn administrator(world: &World, act: impl FnOnce(&mut Model, &Caller) -> Result<
 }
 
 /// The id of a policy.
-fn id_of(model: &Model, name: &str) -> String {
+pub(crate) fn id_of(model: &Model, name: &str) -> String {
     let policy = model.organization.policies.iter().find(|policy| policy.name == name);
     policy.unwrap_or_else(|| panic!("there is no {name}")).id.clone()
 }
 
-const OURS: &str = "guardrail-keeper-r-exam-1";
+pub(crate) const OURS: &str = "guardrail-keeper-r-exam-1";
 
 fn codes(level: &Value) -> Vec<&str> {
     level["holds"].as_array().unwrap().iter().map(|hold| hold["code"].as_str().unwrap()).collect()
@@ -155,7 +155,7 @@ async fn what_somebody_does_to_our_policies_is_undone_at_once() {
 }
 
 /// A policy in the keeper's form, with this version.
-fn policy_text(version: u32) -> String {
+pub(crate) fn policy_text(version: u32) -> String {
     let region = |region: &str| {
         let id = format!("arn:aws:bedrock:{region}:{HUB}:guardrail/{}base1a2b3c:{version}", &region[..2]);
         json!({ "keeper": {

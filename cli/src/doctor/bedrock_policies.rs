@@ -15,7 +15,7 @@ type PublishedPolicies = BTreeMap<AccountId, Result<PublishedPolicy, Failure>>;
 
 impl Doctor<'_> {
     pub(super) async fn bedrock_policies(&mut self, ground: Option<&Ground>) {
-        let reader = match BedrockPolicyReader::new(self.keeper.cloud()).await {
+        let reader = match self.keeper.cloud().own_bedrock_policies().await {
             Ok(reader) => reader,
             Err(failure) => {
                 self.findings.extend(doctor::bedrock_policies(&Err(failure), &Ok(Vec::new())));

@@ -66,7 +66,7 @@ pub(super) async fn look(
     }
     let organization = whole_organization(keeper).await?;
     let catalog = read_catalog(keeper, baseline, &Desired::new(), CatalogScope::AllOf(&Regions::All)).await;
-    let reader = BedrockPolicyReader::with(&session);
+    let reader = keeper.cloud.bedrock_policies(&session);
     let seen = reader.everything(|_| {}).await?;
     let known = own_by_now(keeper, &session, &seen.names).await?;
     let own = known.own_among(&seen.names);
@@ -115,7 +115,7 @@ async fn own_by_now(
     let mut known = keeper.ledger.organization_level().await?;
     let claimed = match known.unclaimed(names) {
         // Its name is not enough: somebody else may have made one of that name meanwhile.
-        Some((id, part)) if crate::cloud::BedrockPolicyWriter::with(session).is_tagged(&id).await? => {
+        Some((id, part)) if keeper.cloud.bedrock_policy_writer(session).is_tagged(&id).await? => {
             Some((id, part))
         }
         Some(_) | None => None,

@@ -68,8 +68,8 @@ impl NotTaken {
 pub(super) async fn write(keeper: &Keeper, view: &mut LevelView, steps: &SafeSteps) -> Written {
     let mut writing = Writing {
         keeper,
-        reader: BedrockPolicyReader::with(&view.session),
-        writer: BedrockPolicyWriter::with(&view.session),
+        reader: keeper.cloud.bedrock_policies(&view.session),
+        writer: keeper.cloud.bedrock_policy_writer(&view.session),
         view,
         created: BTreeMap::new(),
         until: Instant::now() + WRITES_FOR,
