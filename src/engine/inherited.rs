@@ -17,7 +17,9 @@ use crate::ledger::LedgerError;
 use crate::observed::ProbeAnswer;
 use crate::organization::Account;
 use crate::organization_level::{inherited_desired, inherited_regions};
-use crate::record::{AccountRecord, InheritedLevel, InheritedProbe, InheritedProbeResult, InheritedRegion};
+use crate::record::{
+    AccountRecord, InheritedLevel, InheritedProbe, InheritedProbeResult, InheritedRegion, InheritedStanding,
+};
 use crate::resolved::{Resolved, ResolvedTarget, resolve};
 use crate::task::AccountTask;
 
@@ -64,7 +66,8 @@ pub(super) async fn look_at_inherited(
     }
 }
 
-/// Tries to apply what the baseline gives, in each Region where the last try counts no more.
+/// Tries to apply what the baseline gives, in each Region where the last try counts no more, and where something else is
+/// published: that is about to change, and what it would break has to be known now.
 async fn prove(
     keeper: &Keeper,
     baseline: &Baseline,
@@ -85,7 +88,8 @@ async fn prove(
         let last = before.get(region).and_then(|before| before.probe.clone());
         let is_meant = meant.get(region).copied().unwrap_or_default();
         async move {
-            one.probe = match last.filter(|last| !last.is_due_again(&wanted, now)) {
+            let is_as_wanted = one.standing == InheritedStanding::AsWanted;
+            one.probe = match last.filter(|last| is_as_wanted && !last.is_due_again(&wanted, now)) {
                 Some(last) => Some(last),
                 None => Some(InheritedProbe {
                     guardrail: wanted.guardrail.clone(),

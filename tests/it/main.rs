@@ -48,6 +48,7 @@ mod odd_answers;
 mod organization;
 mod organization_level;
 mod organization_level_faults;
+mod organization_level_histories;
 mod outcomes;
 mod placing;
 mod policies;
