@@ -17,6 +17,7 @@ mod ending;
 mod explain;
 pub mod inspector;
 mod interrupts;
+mod level;
 mod names;
 mod offboard;
 mod output;

@@ -13,6 +13,7 @@ use anyhow::bail;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
+use super::level::LevelStatus;
 use super::names::{self, Named, Names};
 use super::output::{self, Spinner};
 use super::reading::ReadingRole;
@@ -147,11 +148,21 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let deployment =
         DeploymentDocuments::read(&keeper, &present.revision, &effective, &mut read.problems).await?;
     let done = summary.end(&read);
-    let good = done.is_good() && is_present && read.problems.is_empty() && deployment.waiting().is_none();
+    let level = LevelStatus {
+        record: keeper.ledger().organization_level().await.map_err(Stopped::Ledger)?,
+        counts: std::mem::take(&mut read.inherited),
+        is_assigned: baseline.has_organization_level(),
+    };
+    let good = done.is_good()
+        && is_present
+        && read.problems.is_empty()
+        && deployment.waiting().is_none()
+        && level.is_good();
     match arguments.output {
         Form::Text => {
             let names = done.listed_names().and_units(&keeper, done.listed_units()).await;
             done.print(now, baseline, arguments, &names);
+            level.print(now);
             deployment.print();
         }
         Form::Json => {
@@ -159,6 +170,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
             let approval = deployment.approval.as_ref();
             let mut summary = done.to_json(criteria, baseline, approval, &read, good, &names);
             deployment.add_to(&mut summary);
+            summary["organization_level"] = level.to_json();
             lines.end(&summary);
         }
         Form::Csv => {}

@@ -177,48 +177,10 @@ async fn decided(
     is_last: bool,
     report: &mut OrganizationLevelReport,
 ) -> Result<bool, NotLooked> {
-    let baseline = &followed.baseline;
     let digest = WantedDigest::of(&view.level.policies);
     report.is_repair = view.known.confirmed.as_ref() == Some(&digest);
     let is_approved = report.is_repair || is_approved(keeper, followed).await?;
-    let decision = {
-        let wants = OrganizationWants {
-            policies: &view.level.policies,
-            mode: baseline.mode,
-            puts_back: !followed.is_present(),
-            limits: baseline.limits,
-            is_approved,
-        };
-        let mut proofs = RecordedProofs {
-            versions: std::mem::take(&mut view.versions),
-            // What accounts have shown is read only where something is to be written.
-            inherited: BTreeMap::new(),
-            accounts: &view.organization.accounts,
-            accepted: &baseline.accept_unproven,
-            restored: report.is_repair.then_some(&view.level),
-            now: keeper.clock.now(),
-        };
-        let level = OrganizationLevel {
-            is_enabled: view.is_enabled,
-            present: &view.present,
-            own: &view.own,
-            accounts: &view.paths,
-            frozen: &view.frozen,
-        };
-        match decide(level, wants, &proofs) {
-            OrganizationDecision::NothingToWrite => OrganizationDecision::NothingToWrite,
-            _ if !view.organization.unplaced.is_empty() => {
-                let unplaced = view.organization.unplaced.keys().cloned().collect();
-                OrganizationDecision::Held(vec![OrganizationHold::Unplaced(unplaced)])
-            }
-            OrganizationDecision::Held(_)
-            | OrganizationDecision::WouldWrite(_)
-            | OrganizationDecision::Write(_) => {
-                proofs.inherited = inherited_by_record(keeper).await?;
-                decide(level, wants, &proofs)
-            }
-        }
-    };
+    let decision = decision(keeper, followed, &mut view, (is_approved, report.is_repair)).await?;
     report.holds = view.holds.iter().map(RecordedHold::from).collect();
     report.left = Vec::new();
     let mut wrote_all = false;
@@ -242,6 +204,102 @@ async fn decided(
     }
     record(keeper, &view, report, digest).await?;
     Ok(wrote_all && !is_last)
+}
+
+/// Decides by one look. `is_repair` is whether what is wanted was carried out before.
+async fn decision(
+    keeper: &Keeper,
+    EffectiveBaseline { baseline, candidate, .. }: &EffectiveBaseline,
+    view: &mut LevelView,
+    (is_approved, is_repair): (bool, bool),
+) -> Result<OrganizationDecision, NotLooked> {
+    let wants = OrganizationWants {
+        policies: &view.level.policies,
+        mode: baseline.mode,
+        puts_back: candidate.is_some(),
+        limits: baseline.limits,
+        is_approved,
+    };
+    let mut proofs = RecordedProofs {
+        versions: view.versions.clone(),
+        // What accounts have shown is read only where something is to be written.
+        inherited: BTreeMap::new(),
+        accounts: &view.organization.accounts,
+        accepted: &baseline.accept_unproven,
+        restored: is_repair.then_some(&view.level),
+        now: keeper.clock.now(),
+    };
+    let level = OrganizationLevel {
+        is_enabled: view.is_enabled,
+        present: &view.present,
+        own: &view.own,
+        accounts: &view.paths,
+        frozen: &view.frozen,
+    };
+    match decide(level, wants, &proofs) {
+        OrganizationDecision::NothingToWrite => Ok(OrganizationDecision::NothingToWrite),
+        _ if !view.organization.unplaced.is_empty() => {
+            let unplaced = view.organization.unplaced.keys().cloned().collect();
+            Ok(OrganizationDecision::Held(vec![OrganizationHold::Unplaced(unplaced)]))
+        }
+        OrganizationDecision::Held(_)
+        | OrganizationDecision::WouldWrite(_)
+        | OrganizationDecision::Write(_) => {
+            proofs.inherited = inherited_by_record(keeper).await?;
+            Ok(decide(level, wants, &proofs))
+        }
+    }
+}
+
+/// What would be written on the organization's level if this baseline were followed, and why not, if so. Where nothing
+/// but an approval is missing, the steps are named as well. Reads only, and records nothing.
+///
+/// # Errors
+/// When it can't be read, in words.
+pub async fn foresee_organization_level(
+    keeper: &Keeper,
+    baseline: &Baseline,
+) -> Result<Option<OrganizationLevelReport>, String> {
+    let in_words = |why: NotLooked| match why {
+        NotLooked::Failed(failure) => failure.to_string(),
+        NotLooked::Because(why) => why,
+    };
+    let known = keeper.ledger.organization_level().await.map_err(|error| error.to_string())?;
+    if !baseline.has_organization_level() && known.own.is_empty() {
+        return Ok(None);
+    }
+    let mut report = OrganizationLevelReport::new(baseline.revision.clone());
+    let mut view = match Box::pin(look(keeper, baseline)).await.map_err(in_words)? {
+        Ok(view) => view,
+        Err(hold) => {
+            report.holds = vec![RecordedHold::from(&*hold)];
+            return Ok(Some(report));
+        }
+    };
+    let followed = EffectiveBaseline { baseline: baseline.clone(), candidate: None, approved: true };
+    let digest = WantedDigest::of(&view.level.policies);
+    report.is_repair = view.known.confirmed.as_ref() == Some(&digest);
+    report.frozen.clone_from(&view.reasons);
+    let is_approved = report.is_repair || is_approved(keeper, &followed).await.map_err(in_words)?;
+    let mut decided =
+        decision(keeper, &followed, &mut view, (is_approved, report.is_repair)).await.map_err(in_words)?;
+    report.holds = view.holds.iter().map(RecordedHold::from).collect();
+    if let OrganizationDecision::Held(holds) = &decided {
+        report.holds.extend(holds.iter().map(RecordedHold::from));
+        if let [OrganizationHold::NotApproved(_)] = holds.as_slice() {
+            let approved = decision(keeper, &followed, &mut view, (true, report.is_repair)).await;
+            decided = approved.map_err(in_words)?;
+        }
+    }
+    match decided {
+        OrganizationDecision::Write(steps) | OrganizationDecision::WouldWrite(steps) => {
+            report.left = steps.steps().iter().map(ToString::to_string).collect();
+            report.extent = steps.extent();
+        }
+        OrganizationDecision::NothingToWrite => report.is_confirmed = report.holds.is_empty(),
+        OrganizationDecision::Held(_) => {}
+    }
+    Ok(Some(report))
 }
 
 /// Whether a person approved the revision that is followed.

@@ -1,13 +1,16 @@
 //! The organization's level: Bedrock policies that the keeper writes, by the jobs that a deployed function does.
 
+use expect_test::expect;
 use serde_json::{Value, json};
 use simulator::{
     ApiError, Caller, Fault, FaultKind, Model, PolicyKind, ServiceControl, UpdateOrganizationPolicy,
 };
 
 use crate::effective_policy::{self, ROOT};
+use testkit::program::Guardrailctl;
 use testkit::world::{
-    Document, EU, HUB, OWNER, PAYMENTS, PLAYGROUND, SANDBOX, SHIPPING, Setup, US, WORKLOAD, World, schedule,
+    Document, EU, HUB, OWNER, PARAMETER, PAYMENTS, PLAYGROUND, SANDBOX, SHIPPING, Setup, US, WORKLOAD, World,
+    check, schedule,
 };
 
 /// The management account owns the guardrails, and the root gets one by a Bedrock policy.
@@ -395,4 +398,65 @@ async fn a_grant_stays_as_long_as_a_bedrock_policy_names_the_guardrail() {
     assert_eq!(level["confirmed"], true, "{level}");
     assert_eq!(given(&world, PAYMENTS, US), None);
     assert!(!granted(&world), "nobody needs it any more");
+}
+
+#[tokio::test]
+async fn a_person_reads_what_would_be_written_and_how_it_stands() {
+    let earlier = Document { version: 1, ..document(&[(WORKLOAD, CORPORATE)]) };
+    let world = carried_out(managed(&earlier)).await;
+    world.publish(&document(&[(WORKLOAD, CORPORATE)]));
+    // The sweep tries the next version as each account.
+    swept(&world).await;
+    let ran = terminal(&world).run(&["plan"]).await;
+    check(&level_of(&ran.out), expect![[r#"
+        :
+        held [not_approved] it changes more than may be changed without an approval: 4 accounts; 0 added, 12 replaced, 0 released
+        + update p-j8l6ycjhtq, ap-southeast-2: apbase1a2b3c:2, eu-west-1: eubase1a2b3c:2, us-east-1: usbase1a2b3c:2
+        4 accounts; 0 added, 12 replaced, 0 released
+        to let it be done: guardrailctl approve 5245ace7728cd9f3
+    "#]]);
+    let ran = terminal(&world).run(&["status", "--recorded"]).await;
+    check(&level_of(&ran.out), expect![[r#"
+
+        held [not_approved] it changes more than may be changed without an approval: 4 accounts; 0 added, 12 replaced, 0 released
+             12 differs
+                300000000001/ap-southeast-2 differs: weaker: identifier is "arn:aws:bedrock:ap-southeast-2:111111111111:guardrail/apbase1a2b3c:1", not "arn:aws:bedrock:ap-southeast-2:111111111111:guardrail/apbase1a2b3c:2"
+                300000000001/eu-west-1 differs: weaker: identifier is "arn:aws:bedrock:eu-west-1:111111111111:guardrail/eubase1a2b3c:1", not "arn:aws:bedrock:eu-west-1:111111111111:guardrail/eubase1a2b3c:2"
+                300000000001/us-east-1 differs: weaker: identifier is "arn:aws:bedrock:us-east-1:111111111111:guardrail/usbase1a2b3c:1", not "arn:aws:bedrock:us-east-1:111111111111:guardrail/usbase1a2b3c:2"
+                300000000002/ap-southeast-2 differs: weaker: identifier is "arn:aws:bedrock:ap-southeast-2:111111111111:guardrail/apbase1a2b3c:1", not "arn:aws:bedrock:ap-southeast-2:111111111111:guardrail/apbase1a2b3c:2"
+                300000000002/eu-west-1 differs: weaker: identifier is "arn:aws:bedrock:eu-west-1:111111111111:guardrail/eubase1a2b3c:1", not "arn:aws:bedrock:eu-west-1:111111111111:guardrail/eubase1a2b3c:2"
+                300000000002/us-east-1 differs: weaker: identifier is "arn:aws:bedrock:us-east-1:111111111111:guardrail/usbase1a2b3c:1", not "arn:aws:bedrock:us-east-1:111111111111:guardrail/usbase1a2b3c:2"
+                300000000003/ap-southeast-2 differs: weaker: identifier is "arn:aws:bedrock:ap-southeast-2:111111111111:guardrail/apbase1a2b3c:1", not "arn:aws:bedrock:ap-southeast-2:111111111111:guardrail/apbase1a2b3c:2"
+                300000000003/eu-west-1 differs: weaker: identifier is "arn:aws:bedrock:eu-west-1:111111111111:guardrail/eubase1a2b3c:1", not "arn:aws:bedrock:eu-west-1:111111111111:guardrail/eubase1a2b3c:2"
+                300000000003/us-east-1 differs: weaker: identifier is "arn:aws:bedrock:us-east-1:111111111111:guardrail/usbase1a2b3c:1", not "arn:aws:bedrock:us-east-1:111111111111:guardrail/usbase1a2b3c:2"
+                300000000004/ap-southeast-2 differs: weaker: identifier is "arn:aws:bedrock:ap-southeast-2:111111111111:guardrail/apbase1a2b3c:1", not "arn:aws:bedrock:ap-southeast-2:111111111111:guardrail/apbase1a2b3c:2"
+    "#]]);
+    let ran = terminal(&world).run(&["status", "--recorded", "--output", "json"]).await;
+    let told: Value = serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error} in {ran}"));
+    let level = &told["summary"]["organization_level"];
+    assert_eq!(level["good"], false);
+    assert_eq!(level["states"], json!({ "differs": 12 }));
+    assert_eq!(level["look"]["holds"][0]["code"], "not_approved");
+    world.approve().await;
+    swept(&world).await;
+    swept(&world).await;
+    let ran = terminal(&world).run(&["status", "--recorded"]).await;
+    check(&level_of(&ran.out), expect![[r#"
+
+             12 as wanted
+    "#]]);
+}
+
+/// A terminal with the baseline and the ledger of the deployment.
+fn terminal(world: &World) -> Guardrailctl {
+    Guardrailctl::of(world)
+        .variable("KEEPER_BASELINE", &format!("ssm:{PARAMETER}"))
+        .variable("KEEPER_LEDGER", &format!("file:{}", world.ledger_file().display()))
+}
+
+/// The part of an output that is about the organization's level, without times.
+fn level_of(text: &str) -> String {
+    let Some((_, part)) = text.split_once("Organization's level") else { return text.to_owned() };
+    let lines = part.lines().filter(|line| !line.starts_with("looked at "));
+    lines.map(|line| format!("{line}\n")).collect()
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Arguments;
 use super::target::TargetRow;
+use crate::level::InheritedCounts;
 use crate::names::shown;
 use crate::outside;
 use guardrail_keeper::engine::{self, Keeper, Stopped};
@@ -35,6 +36,8 @@ pub(super) struct ReadResult {
     pub(super) unknown_states: BTreeMap<String, usize>,
     /// Accounts that are being prepared to leave.
     pub(super) leaving: BTreeSet<AccountId>,
+    /// How accounts stand on the organization's level.
+    pub(super) inherited: InheritedCounts,
     /// Why the whole can't be said to be good, whatever the targets are.
     pub(super) problems: Vec<String>,
     /// What a person should look at, and what makes no target worse.
@@ -188,6 +191,11 @@ impl StatusReader<'_> {
         let under = |ou| path.as_ref().is_some_and(|path| path.parents().contains(ou));
         if !self.units.is_empty() && !self.units.iter().any(under) {
             return;
+        }
+        if let (Some(level), Belonging::Member(_) | Belonging::Unknown) = (&record.inherited, membership)
+            && record.closed.is_none()
+        {
+            read.inherited.add(id, level);
         }
         if record.offboarding.is_some() {
             read.leaving.insert(id.clone());

@@ -1,0 +1,172 @@
+//! The organization's level, as the terminal shows it: what would be written, and how it stands by the record.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::output::{self, BROKEN, HEADING, HELD, QUIET, paint};
+use super::time::Age;
+use jiff::Timestamp;
+use keeper_core::organization_level::{OrganizationLevelRecord, OrganizationLevelReport};
+use keeper_core::record::{InheritedLevel, InheritedStanding};
+
+/// Prints what would be written, or why nothing is.
+pub(super) fn print_foreseen(report: &OrganizationLevelReport) {
+    output::print(format_args!("\n{}", paint(HEADING, "Organization's level:")));
+    for hold in &report.holds {
+        output::print(format_args!("{} [{}] {}", paint(HELD, "held"), hold.code, hold.text));
+    }
+    for step in &report.left {
+        output::print(format_args!("+ {step}"));
+    }
+    if !report.left.is_empty() {
+        output::print(report.extent);
+    }
+    if report.holds.iter().any(|hold| hold.code == "not_approved") {
+        let revision = &report.revision;
+        output::print(format_args!("to let it be done: guardrailctl approve {revision}"));
+    }
+    print_frozen(&report.frozen);
+    if report.is_finished() {
+        output::print("nothing to write");
+    }
+}
+
+fn print_frozen(frozen: &BTreeMap<keeper_core::ids::AccountId, String>) {
+    for (account, why) in frozen.iter().filter(|(_, why)| !why.is_empty()) {
+        output::print(format_args!("{} {account}: {why}", paint(BROKEN, "frozen")));
+    }
+    let more = frozen.values().filter(|why| why.is_empty()).count();
+    if more > 0 {
+        output::print(format_args!("{} {more} accounts more", paint(BROKEN, "frozen")));
+    }
+}
+
+/// How accounts stand on the organization's level, counted while the record is read.
+#[derive(Debug, Default)]
+pub(super) struct InheritedCounts {
+    counts: BTreeMap<InheritedStanding, usize>,
+    /// Accounts and Regions whose account could not apply what the baseline gives.
+    unproven: usize,
+    /// The first that are not as the baseline gives, in words.
+    examples: Vec<String>,
+}
+
+/// How many examples are shown.
+const EXAMPLES: usize = 10;
+
+impl InheritedCounts {
+    /// Adds an account.
+    pub(super) fn add(&mut self, account: &keeper_core::ids::AccountId, level: &InheritedLevel) {
+        for (region, one) in &level.regions {
+            *self.counts.entry(one.standing).or_default() += 1;
+            let failed = one.probe.as_ref().and_then(|probe| match &probe.result {
+                keeper_core::record::InheritedProbeResult::Failed(why) => Some(why),
+                keeper_core::record::InheritedProbeResult::Applied
+                | keeper_core::record::InheritedProbeResult::NotEnabled => None,
+            });
+            self.unproven += usize::from(failed.is_some());
+            let is_worth_it = !one.standing.is_good() || failed.is_some();
+            if is_worth_it && self.examples.len() < EXAMPLES {
+                let why = failed.map(|why| format!("can't apply it: {why}"));
+                let why = why.unwrap_or_else(|| one.text.clone());
+                self.examples.push(format!("{account}/{region} {}: {why}", one.standing));
+            }
+        }
+    }
+
+    /// Whether nothing is wrong.
+    fn is_good(&self) -> bool {
+        self.unproven == 0 && self.counts.keys().all(|standing| standing.is_good())
+    }
+}
+
+/// The organization's level by the record.
+pub(super) struct LevelStatus {
+    pub(super) record: OrganizationLevelRecord,
+    pub(super) counts: InheritedCounts,
+    /// Whether the baseline assigns anything on this level.
+    pub(super) is_assigned: bool,
+}
+
+impl LevelStatus {
+    /// Whether there is anything to say of it.
+    fn is_told(&self) -> bool {
+        self.is_assigned || self.record.look.is_some()
+    }
+
+    /// Whether nothing is wrong: everything was carried out when it was looked at last, and accounts have it.
+    pub(super) fn is_good(&self) -> bool {
+        if !self.is_told() {
+            return true;
+        }
+        let look = self.record.look.as_ref();
+        let is_done = look.is_some_and(|look| look.holds.is_empty() && look.left.is_empty());
+        let frozen = look.map_or(0, |look| look.frozen_count);
+        (is_done || !self.is_assigned && look.is_none()) && frozen == 0 && self.counts.is_good()
+    }
+
+    pub(super) fn print(&self, now: Timestamp) {
+        if !self.is_told() {
+            return;
+        }
+        output::print(format_args!("\n{}", paint(HEADING, "Organization's level")));
+        match &self.record.look {
+            None => output::print("not looked at yet: the end of the next sweep does"),
+            Some(look) => {
+                output::print(format_args!("looked at {}", Age::of(look.at, now)));
+                for hold in &look.holds {
+                    output::print(format_args!("{} [{}] {}", paint(HELD, "held"), hold.code, hold.text));
+                }
+                if !look.left.is_empty() {
+                    output::print(format_args!("{} steps are left to be written", look.left.len()));
+                }
+                if look.frozen_count > 0 {
+                    let named: Vec<&str> = look.frozen.iter().take(EXAMPLES).map(|it| it.as_str()).collect();
+                    output::print(format_args!(
+                        "{} {} accounts, which no change of a Bedrock policy reaches: {}{}",
+                        paint(BROKEN, "frozen"),
+                        look.frozen_count,
+                        named.join(", "),
+                        if look.frozen_count > named.len() { ", …" } else { "" }
+                    ));
+                }
+            }
+        }
+        for (standing, count) in &self.counts.counts {
+            output::print(format_args!("{count:>7} {}", standing.to_string().replace('_', " ")));
+        }
+        for example in &self.counts.examples {
+            output::print(format_args!("        {}", paint(QUIET, example)));
+        }
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        if !self.is_told() {
+            return Value::Null;
+        }
+        let look = self.record.look.as_ref().map(|look| {
+            json!({
+                "at": look.at,
+                "revision": look.revision,
+                "enabled": look.is_enabled,
+                "holds": look.holds,
+                "left": look.left,
+                "frozen": look.frozen,
+                "frozen_count": look.frozen_count,
+            })
+        });
+        let counts: BTreeMap<&str, usize> =
+            self.counts.counts.iter().map(|(standing, count)| (standing.code(), *count)).collect();
+        let own: BTreeMap<String, String> =
+            self.record.own.iter().map(|(id, part)| (id.to_string(), part.to_string())).collect();
+        json!({
+            "good": self.is_good(),
+            "look": look,
+            "policies": own,
+            "states": counts,
+            "unproven": self.counts.unproven,
+            "examples": self.counts.examples,
+        })
+    }
+}
