@@ -367,7 +367,7 @@ async fn on_a_terminal_lines_are_broken_between_words() {
               "222222222222"
             baseline.yaml:2:1: existing: unknown key; remove it; known
               here are version, organization, owner, mode, guardrails,
-              assignments, exclude and limits
+              assignments, exclude, accept_unproven and limits
             5 problems in baseline.yaml
             error: baseline.yaml can't be used"#]],
     );
