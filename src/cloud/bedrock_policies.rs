@@ -73,11 +73,16 @@ impl BedrockPolicyReader {
         self.effective_of(Some(account)).await
     }
 
-    /// The effective policy of the account that the session is of, by its own call: it needs no permission for others.
+    /// The effective policy of the account that the session is of, by its own call: it needs no permission for others, and
+    /// counts against that account's rate. `is_ours` is whether that is the account whose rate the other calls count
+    /// against.
     ///
     /// # Errors
     /// When Organizations doesn't say.
-    pub async fn own_effective(&self) -> Result<PublishedPolicy, Failure> {
+    pub async fn own_effective(&self, is_ours: bool) -> Result<PublishedPolicy, Failure> {
+        if is_ours {
+            self.paces.effective_policies.turn().await;
+        }
         self.effective_of(None).await
     }
 

@@ -49,7 +49,10 @@ pub(super) async fn look_at_inherited(
     let resolved = resolve(desired, &catalog, &baseline.organization);
     let session = keeper.cloud.session(&account.id).await;
     let published = match &session {
-        Ok(session) => keeper.cloud.bedrock_policies(session).own_effective().await,
+        Ok(session) => {
+            let is_ours = account.id == *keeper.cloud.own_account();
+            keeper.cloud.bedrock_policies(session).own_effective(is_ours).await
+        }
         Err(failure) => Err(failure.clone()),
     };
     let mut regions = inherited_regions(&resolved, &published);

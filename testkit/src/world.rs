@@ -16,7 +16,7 @@ use guardrail_keeper::report::Report;
 use guardrail_keeper::settings::{Purpose, Settings};
 use guardrail_keeper::trigger::{Accounts, Scope};
 use serde_json::{Value, json};
-use simulator::{Enforce, Model, Options, PutParameter, Server, Switches};
+use simulator::{Enforce, Model, OnOff, Options, PutParameter, Server, Switches};
 use tempfile::TempDir;
 
 pub use crate::document::Document;
@@ -78,6 +78,12 @@ pub struct Setup {
 }
 
 impl Setup {
+    /// With the published rates: AWS refuses what is faster, and the keeper keeps to them.
+    pub fn at_published_rates(mut self) -> Setup {
+        self.switches.throttling = OnOff::On;
+        Setup { patience: Patience { rates: Rates::default(), ..self.patience }, ..self }
+    }
+
     /// With a ledger in a file.
     pub fn durable(self) -> Setup {
         Setup { durable: true, ..self }

@@ -49,6 +49,7 @@ mod organization;
 mod organization_level;
 mod organization_level_faults;
 mod organization_level_histories;
+mod organization_level_many;
 mod outcomes;
 mod placing;
 mod policies;

@@ -408,15 +408,20 @@ async fn a_person_reads_what_would_be_written_and_how_it_stands() {
     // The sweep tries the next version as each account.
     swept(&world).await;
     let ran = terminal(&world).run(&["plan"]).await;
-    check(&level_of(&ran.out), expect![[r#"
+    check(
+        &level_of(&ran.out),
+        expect![[r#"
         :
         held [not_approved] it changes more than may be changed without an approval: 4 accounts; 0 added, 12 replaced, 0 released
         + update p-j8l6ycjhtq, ap-southeast-2: apbase1a2b3c:2, eu-west-1: eubase1a2b3c:2, us-east-1: usbase1a2b3c:2
         4 accounts; 0 added, 12 replaced, 0 released
         to let it be done: guardrailctl approve 5245ace7728cd9f3
-    "#]]);
+    "#]],
+    );
     let ran = terminal(&world).run(&["status", "--recorded"]).await;
-    check(&level_of(&ran.out), expect![[r#"
+    check(
+        &level_of(&ran.out),
+        expect![[r#"
 
         held [not_approved] it changes more than may be changed without an approval: 4 accounts; 0 added, 12 replaced, 0 released
              12 differs
@@ -430,7 +435,8 @@ async fn a_person_reads_what_would_be_written_and_how_it_stands() {
                 300000000003/eu-west-1 differs: weaker: identifier is "arn:aws:bedrock:eu-west-1:111111111111:guardrail/eubase1a2b3c:1", not "arn:aws:bedrock:eu-west-1:111111111111:guardrail/eubase1a2b3c:2"
                 300000000003/us-east-1 differs: weaker: identifier is "arn:aws:bedrock:us-east-1:111111111111:guardrail/usbase1a2b3c:1", not "arn:aws:bedrock:us-east-1:111111111111:guardrail/usbase1a2b3c:2"
                 300000000004/ap-southeast-2 differs: weaker: identifier is "arn:aws:bedrock:ap-southeast-2:111111111111:guardrail/apbase1a2b3c:1", not "arn:aws:bedrock:ap-southeast-2:111111111111:guardrail/apbase1a2b3c:2"
-    "#]]);
+    "#]],
+    );
     let ran = terminal(&world).run(&["status", "--recorded", "--output", "json"]).await;
     let told: Value = serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error} in {ran}"));
     let level = &told["summary"]["organization_level"];
@@ -441,10 +447,13 @@ async fn a_person_reads_what_would_be_written_and_how_it_stands() {
     swept(&world).await;
     swept(&world).await;
     let ran = terminal(&world).run(&["status", "--recorded"]).await;
-    check(&level_of(&ran.out), expect![[r#"
+    check(
+        &level_of(&ran.out),
+        expect![[r#"
 
              12 as wanted
-    "#]]);
+    "#]],
+    );
 }
 
 /// A terminal with the baseline and the ledger of the deployment.
