@@ -14,7 +14,7 @@ mod proofs;
 mod report;
 mod resolved_level;
 
-pub use inherited::{inherited_desired, inherited_regions};
+pub use inherited::{inherited_desired, inherited_of, inherited_regions};
 pub use kept::{OrganizationLevelRecord, OrganizationLook, RecordedHold, WantedDigest};
 pub use proofs::{RecordedProofs, VersionAt};
 pub use report::{OrganizationLevelReport, StoppedStep};

@@ -19,7 +19,7 @@ use super::effect::{Effect, Notice, OrganizationNotice};
 use super::inherited::inherited_by_record;
 use super::tasks::wait_for;
 use super::{Keeper, Stopped};
-use crate::baseline::Baseline;
+use crate::baseline::{Baseline, Revision};
 use crate::bedrock_policy::{
     OrganizationDecision, OrganizationHold, OrganizationLevel, OrganizationWants, decide,
 };
@@ -29,8 +29,9 @@ use crate::limits::EffectiveBaseline;
 use crate::organization_level::{
     OrganizationLevelRecord, OrganizationLevelReport, RecordedHold, RecordedProofs, StoppedStep, WantedDigest,
 };
+use crate::record::InheritedLevel;
 use crate::settings::OrganizationAccess;
-use crate::task::{Cause, Handout, OrganizationTask, Task};
+use crate::task::{Cause, Handout, OrganizationTask, SUPERSEDED_AFTER_MS, Task};
 use looking::{LevelView, look};
 use writing::write;
 
@@ -83,14 +84,14 @@ pub(super) async fn organization_task(
             return wait_for(keeper, Task::Organization(task), &why);
         }
     };
-    if is_superseded(&known, handout) {
+    if is_superseded(&known, &task.cause, &followed.baseline.revision, handout) {
         info!("dropped: the organization's level was looked at after this task was queued");
         return Vec::new();
     }
     if !is_concerned(keeper, &followed.baseline, &known) {
         return Vec::new();
     }
-    let report = match run(keeper, followed).await {
+    let report = match run(keeper, followed, handout).await {
         Ok(report) => report,
         Err(NotLooked::Failed(failure)) if failure.category.is_worth_waiting() => {
             return wait_for(keeper, Task::Organization(task), &failure.to_string());
@@ -140,19 +141,29 @@ fn is_concerned(keeper: &Keeper, baseline: &Baseline, known: &OrganizationLevelR
     }
 }
 
-/// Whether a look began after SQS took the task's message: what the task is about was seen by it. A look of a task that
-/// waited counts as well.
-fn is_superseded(known: &OrganizationLevelRecord, handout: Handout) -> bool {
+/// Whether a look that left nothing to do was handed out so long after SQS took the message of this task, which an event
+/// led to, that it saw what the task is about. Both times are SQS's own. AWS's lists show a change some seconds late.
+fn is_superseded(
+    known: &OrganizationLevelRecord,
+    cause: &Cause,
+    followed: &Revision,
+    handout: Handout,
+) -> bool {
     let (Some(look), Some(sent_ms)) = (&known.look, handout.sent_ms) else { return false };
-    let is_finished = look.holds.is_empty() && look.left.is_empty();
-    is_finished && u64::try_from(look.at.as_millisecond()).is_ok_and(|began| began > sent_ms)
+    let is_plain = !cause.sweep && cause.attempt == 0 && look.revision == *followed;
+    let is_finished = is_plain && look.holds.is_empty() && look.left.is_empty();
+    is_finished && look.looked_ms.is_some_and(|looked| looked >= sent_ms.saturating_add(SUPERSEDED_AFTER_MS))
 }
 
-async fn run(keeper: &Keeper, followed: &EffectiveBaseline) -> Result<OrganizationLevelReport, NotLooked> {
+async fn run(
+    keeper: &Keeper,
+    followed: &EffectiveBaseline,
+    handout: Handout,
+) -> Result<OrganizationLevelReport, NotLooked> {
     let mut report = OrganizationLevelReport::new(followed.baseline.revision.clone());
     for round in 1..=LOOKS {
         let view = match look(keeper, &followed.baseline).await? {
-            Ok(view) => view,
+            Ok(view) => LevelView { looked_ms: handout.received_ms, ..view },
             Err(hold) => {
                 report.holds = vec![RecordedHold::from(&*hold)];
                 note_holds(keeper, followed, &report).await;
@@ -173,14 +184,14 @@ async fn run(keeper: &Keeper, followed: &EffectiveBaseline) -> Result<Organizati
 async fn decided(
     keeper: &Keeper,
     followed: &EffectiveBaseline,
-    mut view: LevelView,
+    view: LevelView,
     is_last: bool,
     report: &mut OrganizationLevelReport,
 ) -> Result<bool, NotLooked> {
     let digest = WantedDigest::of(&view.level.policies);
     report.is_repair = view.known.confirmed.as_ref() == Some(&digest);
     let is_approved = report.is_repair || is_approved(keeper, followed).await?;
-    let decision = decision(keeper, followed, &mut view, (is_approved, report.is_repair)).await?;
+    let (decision, mut view) = decision(keeper, followed, view, (is_approved, report.is_repair)).await?;
     report.holds = view.holds.iter().map(RecordedHold::from).collect();
     report.left = Vec::new();
     let mut wrote_all = false;
@@ -209,10 +220,32 @@ async fn decided(
 /// Decides by one look. `is_repair` is whether what is wanted was carried out before.
 async fn decision(
     keeper: &Keeper,
-    EffectiveBaseline { baseline, candidate, .. }: &EffectiveBaseline,
-    view: &mut LevelView,
+    followed: &EffectiveBaseline,
+    mut view: LevelView,
     (is_approved, is_repair): (bool, bool),
-) -> Result<OrganizationDecision, NotLooked> {
+) -> Result<(OrganizationDecision, LevelView), NotLooked> {
+    // Whether there is anything to write doesn't depend on who is there.
+    if decided_by(keeper, followed, &view, (is_approved, is_repair), BTreeMap::new())
+        == OrganizationDecision::NothingToWrite
+    {
+        return Ok((OrganizationDecision::NothingToWrite, view));
+    }
+    view = view.with_accounts(keeper).await?;
+    if !view.organization.unplaced.is_empty() {
+        let unplaced = view.organization.unplaced.keys().cloned().collect();
+        return Ok((OrganizationDecision::Held(vec![OrganizationHold::Unplaced(unplaced)]), view));
+    }
+    let inherited = inherited_by_record(keeper).await?;
+    Ok((decided_by(keeper, followed, &view, (is_approved, is_repair), inherited), view))
+}
+
+fn decided_by(
+    keeper: &Keeper,
+    EffectiveBaseline { baseline, candidate, .. }: &EffectiveBaseline,
+    view: &LevelView,
+    (is_approved, is_repair): (bool, bool),
+    inherited: BTreeMap<AccountId, InheritedLevel>,
+) -> OrganizationDecision {
     let wants = OrganizationWants {
         policies: &view.level.policies,
         mode: baseline.mode,
@@ -220,10 +253,9 @@ async fn decision(
         limits: baseline.limits,
         is_approved,
     };
-    let mut proofs = RecordedProofs {
+    let proofs = RecordedProofs {
         versions: view.versions.clone(),
-        // What accounts have shown is read only where something is to be written.
-        inherited: BTreeMap::new(),
+        inherited,
         accounts: &view.organization.accounts,
         accepted: &baseline.accept_unproven,
         restored: is_repair.then_some(&view.level),
@@ -236,19 +268,7 @@ async fn decision(
         accounts: &view.paths,
         frozen: &view.frozen,
     };
-    match decide(level, wants, &proofs) {
-        OrganizationDecision::NothingToWrite => Ok(OrganizationDecision::NothingToWrite),
-        _ if !view.organization.unplaced.is_empty() => {
-            let unplaced = view.organization.unplaced.keys().cloned().collect();
-            Ok(OrganizationDecision::Held(vec![OrganizationHold::Unplaced(unplaced)]))
-        }
-        OrganizationDecision::Held(_)
-        | OrganizationDecision::WouldWrite(_)
-        | OrganizationDecision::Write(_) => {
-            proofs.inherited = inherited_by_record(keeper).await?;
-            Ok(decide(level, wants, &proofs))
-        }
-    }
+    decide(level, wants, &proofs)
 }
 
 /// What would be written on the organization's level if this baseline were followed, and why not, if so. Where nothing
@@ -269,7 +289,7 @@ pub async fn foresee_organization_level(
         return Ok(None);
     }
     let mut report = OrganizationLevelReport::new(baseline.revision.clone());
-    let mut view = match Box::pin(look(keeper, baseline)).await.map_err(in_words)? {
+    let view = match Box::pin(look(keeper, baseline)).await.map_err(in_words)? {
         Ok(view) => view,
         Err(hold) => {
             report.holds = vec![RecordedHold::from(&*hold)];
@@ -281,14 +301,14 @@ pub async fn foresee_organization_level(
     report.is_repair = view.known.confirmed.as_ref() == Some(&digest);
     report.frozen.clone_from(&view.reasons);
     let is_approved = report.is_repair || is_approved(keeper, &followed).await.map_err(in_words)?;
-    let mut decided =
-        decision(keeper, &followed, &mut view, (is_approved, report.is_repair)).await.map_err(in_words)?;
+    let (mut decided, view) =
+        decision(keeper, &followed, view, (is_approved, report.is_repair)).await.map_err(in_words)?;
     report.holds = view.holds.iter().map(RecordedHold::from).collect();
     if let OrganizationDecision::Held(holds) = &decided {
         report.holds.extend(holds.iter().map(RecordedHold::from));
         if let [OrganizationHold::NotApproved(_)] = holds.as_slice() {
-            let approved = decision(keeper, &followed, &mut view, (true, report.is_repair)).await;
-            decided = approved.map_err(in_words)?;
+            let inherited = inherited_by_record(keeper).await.map_err(|error| error.to_string())?;
+            decided = decided_by(keeper, &followed, &view, (true, report.is_repair), inherited);
         }
     }
     match decided {

@@ -451,8 +451,8 @@ async fn a_person_reads_what_would_be_written_and_how_it_stands() {
         &level_of(&ran.out),
         expect![[r#"
 
-             12 as wanted
-    "#]],
+                 12 as wanted
+        "#]],
     );
 }
 

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::baseline::{Baseline, Existing, Placement};
+use crate::baseline::{Baseline, Existing, GuardrailKey, Placement};
 use crate::bedrock_policy::{EffectivePolicy, Meaning, PublishedPolicy, RegionComparison, compare};
 use crate::desired::{Desired, Wanted, WantedGuardrail};
 use crate::enforcement::Enforcement;
 use crate::failure::Failure;
-use crate::ids::{Region, Target};
+use crate::ids::{AccountId, Region, Target};
 use crate::organization::Account;
 use crate::record::{InheritedRegion, InheritedStanding};
 use crate::resolved::{Enforce, Resolved, ResolvedTarget};
@@ -19,23 +19,30 @@ use crate::resolved::{Enforce, Resolved, ResolvedTarget};
 pub fn inherited_desired(baseline: &Baseline, account: &Account) -> Desired {
     let mut desired = Desired::new();
     for (_, assignment) in baseline.covering_by_organization(&account.id, &account.path) {
-        let Some(guardrail) = baseline.guardrail(&assignment.guardrail) else { continue };
-        for (region, source) in &guardrail.regions {
-            let target = Target { account: account.id.clone(), region: region.clone() };
-            desired.entry(target).or_insert_with(|| {
-                Wanted::Guardrail(Box::new(WantedGuardrail {
-                    key: assignment.guardrail.clone(),
-                    source: source.clone(),
-                    models: guardrail.models.clone(),
-                    guarding: guardrail.guarding,
-                    placement: Placement::Central,
-                    on_unusable: guardrail.on_unusable,
-                    existing: Existing::default(),
-                }))
-            });
+        for (target, wanted) in inherited_of(baseline, &assignment.guardrail, &account.id) {
+            desired.entry(target).or_insert(wanted);
         }
     }
     desired
+}
+
+/// What one guardrail of the baseline gives an account on the organization's level, wherever it is assigned.
+pub fn inherited_of(baseline: &Baseline, key: &GuardrailKey, account: &AccountId) -> Desired {
+    let Some(guardrail) = baseline.guardrail(key) else { return Desired::new() };
+    let wanted = guardrail.regions.iter().map(|(region, source)| {
+        let target = Target { account: account.clone(), region: region.clone() };
+        let wanted = WantedGuardrail {
+            key: key.clone(),
+            source: source.clone(),
+            models: guardrail.models.clone(),
+            guarding: guardrail.guarding,
+            placement: Placement::Central,
+            on_unusable: guardrail.on_unusable,
+            existing: Existing::default(),
+        };
+        (target, Wanted::Guardrail(Box::new(wanted)))
+    });
+    wanted.collect()
 }
 
 /// How what is published to an account stands to what the baseline gives it, in each Region that either names. Nothing is

@@ -60,6 +60,9 @@ pub struct OrganizationLook {
     pub frozen_count: usize,
     /// Every guardrail that an attached Bedrock policy names, also those of others: its grants are still needed.
     pub named: BTreeSet<GuardrailArn>,
+    /// When SQS handed out the message of the look first, by SQS's clock, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked_ms: Option<u64>,
 }
 
 /// A reason why something isn't written, as it is kept.
@@ -174,6 +177,7 @@ mod tests {
             frozen: BTreeSet::new(),
             frozen_count: 0,
             named: BTreeSet::new(),
+            looked_ms: Some(1),
         };
         let accounts =
             (0..6_000).map(|number| format!("{:012}", 300_000_000_000_u64 + number).parse().unwrap());

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::NotLooked;
-use crate::baseline::{Baseline, Revision};
+use crate::baseline::{Baseline, OrganizationAssignment, Revision};
 use crate::bedrock_policy::{
     AccountPaths, AttachedPolicies, OrganizationHold, OwnDocument, OwnPolicies, PolicyId, PolicyKey,
 };
@@ -18,7 +18,7 @@ use crate::engine::guardrails::{CatalogScope, read_catalog};
 use crate::ids::{AccountId, GuardrailArn, Target};
 use crate::organization::Organization;
 use crate::organization_level::{
-    OrganizationLevelRecord, OrganizationLook, RecordedHold, ResolvedLevel, VersionAt, inherited_desired,
+    OrganizationLevelRecord, OrganizationLook, RecordedHold, ResolvedLevel, VersionAt, inherited_of,
 };
 use crate::resolved::{Catalog, ResolvedTarget, resolve};
 use crate::settings::OrganizationAccess;
@@ -31,6 +31,9 @@ const REASONS: usize = 10;
 pub(super) struct LevelView {
     /// When the look began.
     pub(super) began: Timestamp,
+    /// When SQS handed out the message of this look first, by its clock.
+    pub(super) looked_ms: Option<u64>,
+    /// Every account; none before [`LevelView::with_accounts`].
     pub(super) organization: Organization,
     pub(super) paths: AccountPaths,
     pub(super) is_enabled: bool,
@@ -64,7 +67,6 @@ pub(super) async fn look(
         let (owner, management) = (baseline.owner.clone(), head.management.clone());
         return Ok(Err(Box::new(OrganizationHold::WrongOwner { owner, management })));
     }
-    let organization = whole_organization(keeper).await?;
     let catalog = read_catalog(keeper, baseline, &Desired::new(), CatalogScope::AllOf(&Regions::All)).await;
     let reader = keeper.cloud.bedrock_policies(&session);
     let seen = reader.everything(|_| {}).await?;
@@ -76,13 +78,13 @@ pub(super) async fn look(
     let reasons = reasons(&reader, &frozen).await;
     let level = ResolvedLevel::of(baseline, &catalog).keeping(&seen.policies, &own);
     let holds: Vec<OrganizationHold> = level.not_found.iter().map(not_found).collect();
-    let versions = versions(keeper, baseline, (&catalog, &organization), &seen.policies, &own).await;
-    let paths = organization.accounts.values().map(|one| (one.id.clone(), one.path.clone())).collect();
+    let versions = versions(keeper, baseline, &catalog, &seen.policies, &own).await;
     let present = seen.policies;
     Ok(Ok(LevelView {
         began,
-        organization,
-        paths,
+        looked_ms: None,
+        organization: Organization::part(head.id, head.management, BTreeMap::new()),
+        paths: AccountPaths::new(),
         is_enabled,
         present,
         own,
@@ -158,11 +160,11 @@ async fn reasons(reader: &BedrockPolicyReader, frozen: &BTreeSet<AccountId>) -> 
 async fn versions(
     keeper: &Keeper,
     baseline: &Baseline,
-    (catalog, organization): (&Catalog, &Organization),
+    catalog: &Catalog,
     present: &AttachedPolicies,
     own: &OwnPolicies,
 ) -> BTreeMap<VersionAt, Result<(), String>> {
-    let mut versions = wanted_versions(baseline, catalog, organization);
+    let mut versions = wanted_versions(baseline, catalog);
     let contents =
         own.keys().filter_map(|id| present.contents.get(&PolicyKey::Id(id.clone()))?.as_ref().ok());
     let there: Vec<Enforcement> =
@@ -184,30 +186,36 @@ async fn versions(
     versions
 }
 
-/// The wanted versions, each judged as for an account that isn't the owner: its grants count.
-fn wanted_versions(
-    baseline: &Baseline,
-    catalog: &Catalog,
-    organization: &Organization,
-) -> BTreeMap<VersionAt, Result<(), String>> {
+/// An account that nobody has: what it may use is what every member may.
+const ANY_MEMBER: &str = "000000000000";
+
+/// The wanted versions, each judged as for any member: its grants count.
+fn wanted_versions(baseline: &Baseline, catalog: &Catalog) -> BTreeMap<VersionAt, Result<(), String>> {
+    let account: AccountId = ANY_MEMBER.parse().expect("it is 12 digits");
+    let mut desired = Desired::new();
+    for OrganizationAssignment { guardrail: key, .. } in &baseline.organization_assignments {
+        desired.extend(inherited_of(baseline, key, &account));
+    }
     let mut versions = BTreeMap::new();
-    for account in organization.accounts.values() {
-        let desired = inherited_desired(baseline, account);
-        let resolved = resolve(desired, catalog, &baseline.organization);
-        for (Target { region, .. }, one) in resolved {
-            let ResolvedTarget::Enforce(enforce) = one else { continue };
-            let Some(Enforcement { guardrail, version, .. }) = enforce.enforcement else { continue };
-            let usable = enforce.unusable.map_or(Ok(()), |unusable| Err(unusable.to_string()));
-            let known = versions.entry((region, guardrail, version)).or_insert(Ok(()));
-            if usable.is_err() {
-                *known = usable;
-            }
-        }
+    for (Target { region, .. }, one) in resolve(desired, catalog, &baseline.organization) {
+        let ResolvedTarget::Enforce(enforce) = one else { continue };
+        let Some(Enforcement { guardrail, version, .. }) = enforce.enforcement else { continue };
+        let usable = enforce.unusable.map_or(Ok(()), |unusable| Err(unusable.to_string()));
+        versions.insert((region, guardrail, version), usable);
     }
     versions
 }
 
 impl LevelView {
+    /// The same with every account of the organization, which takes AWS a minute for each ten thousand. Only a look that has
+    /// something to write needs them.
+    pub(super) async fn with_accounts(mut self, keeper: &Keeper) -> Result<LevelView, NotLooked> {
+        self.organization = whole_organization(keeper).await?;
+        let accounts = self.organization.accounts.values();
+        self.paths = accounts.map(|one| (one.id.clone(), one.path.clone())).collect();
+        Ok(self)
+    }
+
     /// The look, as the ledger keeps it.
     pub(super) fn recorded(
         &self,
@@ -222,6 +230,7 @@ impl LevelView {
             holds,
             left,
             named: named_by(&self.present),
+            looked_ms: self.looked_ms,
             ..nothing_seen(at, revision.clone())
         };
         look.with_frozen(&self.frozen)
@@ -246,5 +255,6 @@ pub(super) fn nothing_seen(at: Timestamp, revision: Revision) -> OrganizationLoo
         frozen: BTreeSet::new(),
         frozen_count: 0,
         named: BTreeSet::new(),
+        looked_ms: None,
     }
 }
