@@ -200,6 +200,18 @@ pub(super) fn and<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     joined(words, "and")
 }
 
+/// How many words a sentence names before it counts the rest.
+const NAMED: usize = 20;
+
+/// `a, b and c`, or the first of many and how many more there are.
+pub(super) fn first_of(words: &[impl AsRef<str>]) -> String {
+    let shown = words.iter().take(NAMED).map(AsRef::as_ref);
+    match words.len().saturating_sub(NAMED) {
+        0 => and(shown),
+        more => and(shown.chain([format!("{more} more").as_str()])),
+    }
+}
+
 fn joined<'a>(words: impl IntoIterator<Item = &'a str>, conjunction: &str) -> String {
     let words: Vec<&str> = words.into_iter().collect();
     match words.as_slice() {
