@@ -68,6 +68,7 @@ mod status;
 mod terminal;
 mod told;
 mod triggering;
+mod two_levels;
 mod unplaced;
 mod unrecorded;
 mod unusable;
