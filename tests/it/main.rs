@@ -53,6 +53,7 @@ mod organization_level_many;
 mod outcomes;
 mod placing;
 mod policies;
+mod policy_text;
 mod preview_policy;
 mod probing;
 mod pushing;

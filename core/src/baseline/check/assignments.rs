@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::keys::{self, NONE, nearest, or};
+use super::super::keys::{self, NONE, or};
 use super::super::part::{Fields, PlacedNode};
 use super::super::problem::{Problems, TextPlace, lines, quoted};
 use super::super::{
@@ -10,6 +10,7 @@ use super::super::{
 };
 use super::{Declared, report_no_account};
 use crate::ids::ParentId;
+use crate::words::nearest;
 
 const EXAMPLE: &str = "write who gets which guardrail, as in [{targets: [r-exam], guardrail: corporate}]";
 const TARGETS: &str = "write a list of accounts, OUs and roots, for example [ou-exam-workload]";
