@@ -2,12 +2,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::output::{self, ADDED, BROKEN, paint};
-use super::{OK, Output, UNFINISHED, read_file};
+use super::{OK, Output, UNFINISHED, read_policy};
 use keeper_core::bedrock_policy::{
     BedrockPolicy, InvalidBedrockPolicy, MAX_POLICY_CHARACTERS, PolicyProblem,
 };
@@ -32,10 +31,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let Arguments { file, output } = arguments;
-    let name = file.display().to_string();
-    let unread = || format!("{name} could not be read");
-    let text = read_file(file).with_context(unread)?;
-    let text = String::from_utf8(text).context("it is not UTF-8: save it as UTF-8").with_context(unread)?;
+    let (name, text) = read_policy(file)?;
     let checked = BedrockPolicy::check(&text);
     let characters = text.chars().count();
     let problems = checked.as_ref().err().map(InvalidBedrockPolicy::problems).unwrap_or_default();

@@ -1,5 +1,6 @@
 //! `guardrailctl explain`: why is this target as it is?
 
+mod inherited;
 mod recorded;
 
 use anyhow::Context as _;
@@ -7,6 +8,7 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use self::inherited::InheritedGuardrails;
 use super::names::{self, Named, Names};
 use super::output::{self, Bar, HEADING, QUIET, paint};
 use super::plan::by_record;
@@ -137,7 +139,11 @@ impl Explained<'_> {
         };
         let named: Vec<String> = self.baseline.regions().iter().map(ToString::to_string).collect();
         let why = match self.baseline.covering(account, path).next() {
-            None => "nothing: no assignment covers the account, so what is there stays".to_owned(),
+            None => {
+                let level =
+                    if self.baseline.has_organization_level() { " of the account's level" } else { "" };
+                format!("nothing: no assignment{level} covers the account, so what is there stays")
+            }
             Some((by, assignment)) => {
                 let by = self.place(&by);
                 let guardrail = assignment.guardrail.as_ref();
@@ -179,6 +185,11 @@ impl Explained<'_> {
                 format!("{guardrail}, by {}", self.place(&by))
             })
             .collect()
+    }
+
+    /// What the organization's level gives by the baseline, beside the account's own.
+    fn organization_level(&self) -> Option<InheritedGuardrails<'_>> {
+        InheritedGuardrails::of(self.baseline, &self.target, self.path())
     }
 
     /// What is known of AWS's answer, where the target's guardrail is placed by it.
@@ -255,6 +266,12 @@ impl Explained<'_> {
         for overruled in self.overruled() {
             row("", &format!("instead of {overruled}"));
         }
+        if let Some(level) = self.organization_level() {
+            row("inherits", &level.given());
+            for overruled in level.overruled() {
+                row("", &format!("instead of {overruled}"));
+            }
+        }
         row("seen", &self.seen());
         if let Some(age) = &self.survey.by_record {
             row("", &by_record(age));
@@ -308,6 +325,7 @@ impl Explained<'_> {
                 })),
                 "instead_of": self.overruled(),
             },
+            "organization_level": self.organization_level().map(|level| level.to_json()),
             "placement": self.placement(),
             "seen": seen,
             "by_record": self.survey.by_record,

@@ -37,6 +37,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use guardrail_keeper::cloud::{Access, Patience};
@@ -305,6 +306,25 @@ fn files(paths: &[PathBuf]) -> impl Iterator<Item = (String, &PathBuf)> {
 
 /// What a file holds, or standard input for `-`, without the mark that some editors and shells put before it.
 fn read_file(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let payload = read_as_it_is(path)?;
+    Ok(payload.strip_prefix(b"\xef\xbb\xbf").map(<[u8]>::to_vec).unwrap_or(payload))
+}
+
+/// The text of a Bedrock policy in a file or in standard input, as it would be sent to AWS, and what to call the file.
+fn read_policy(path: &Path) -> anyhow::Result<(String, String)> {
+    let name = input_name(path);
+    let unread = || format!("{name} could not be read");
+    let text = read_as_it_is(path).with_context(unread)?;
+    let text = String::from_utf8(text).context("it is not UTF-8: save it as UTF-8").with_context(unread)?;
+    Ok((name, text))
+}
+
+/// What messages call a file that is read.
+fn input_name(path: &Path) -> String {
+    if path.as_os_str() == "-" { "standard input".to_owned() } else { path.display().to_string() }
+}
+
+fn read_as_it_is(path: &Path) -> anyhow::Result<Vec<u8>> {
     let mut payload = Vec::new();
     if path.as_os_str() == "-" {
         std::io::stdin().lock().read_to_end(&mut payload)?;
@@ -314,5 +334,5 @@ fn read_file(path: &Path) -> anyhow::Result<Vec<u8>> {
     if payload.starts_with(&[0xff, 0xfe]) || payload.starts_with(&[0xfe, 0xff]) {
         anyhow::bail!("it is UTF-16: save it as UTF-8");
     }
-    Ok(payload.strip_prefix(b"\xef\xbb\xbf").map(<[u8]>::to_vec).unwrap_or(payload))
+    Ok(payload)
 }

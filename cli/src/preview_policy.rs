@@ -7,12 +7,11 @@ mod print;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use clap::Args;
 
 use super::names::Names;
 use super::output::{self, Bar};
-use super::{OK, Output, UNFINISHED, Unfit, connect, read_file, settings};
+use super::{OK, Output, UNFINISHED, Unfit, connect, read_policy, settings};
 use guardrail_keeper::cloud::SeenPolicies;
 use guardrail_keeper::engine::{self, Keeper, Stopped};
 use keeper_core::bedrock_policy::{
@@ -216,10 +215,7 @@ impl Arguments {
 
 /// The policy in a file. What AWS takes and is wrong all the same is a warning: the preview shows what it does.
 fn content(file: &Path) -> anyhow::Result<BedrockPolicy> {
-    let name = file.display();
-    let unread = || format!("{name} could not be read");
-    let text = read_file(file).with_context(unread)?;
-    let text = String::from_utf8(text).context("it is not UTF-8: save it as UTF-8").with_context(unread)?;
+    let (name, text) = read_policy(file)?;
     let policy = BedrockPolicy::parse(&text).map_err(|invalid| {
         let problems: Vec<String> =
             invalid.problems().iter().map(|problem| format!("\n  {name}:{problem}")).collect();

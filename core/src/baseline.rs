@@ -3,6 +3,7 @@
 //! The raw document is private to this module; only checked values leave it, and a document with
 //! problems reports all of them at once.
 
+mod assignment;
 mod check;
 mod document;
 mod keys;
@@ -10,22 +11,23 @@ mod letters;
 mod membership;
 mod part;
 mod problem;
+mod spared;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub use self::assignment::{
+    Assignment, AssignmentTarget, EnforcementLevel, Existing, OrganizationAssignment,
+};
 pub use self::membership::NamedIds;
 pub use self::problem::{InvalidBaseline, Problem, Severity};
 use self::problem::{Problems, TextPlace};
 use crate::enforcement::{Guarding, Models};
-use crate::ids::{
-    AccountId, GuardrailArn, GuardrailVersion, KmsKeyArn, OrganizationId, ParentId, Region, text_id,
-};
+use crate::ids::{AccountId, GuardrailArn, GuardrailVersion, KmsKeyArn, OrganizationId, Region, text_id};
 use crate::organization::OrgPath;
 use crate::words::words;
 
@@ -66,6 +68,9 @@ struct ProblemPlaces {
     targets: BTreeMap<AssignmentTarget, TextPlace>,
     organization_targets: BTreeMap<AssignmentTarget, TextPlace>,
     exclude: BTreeMap<AccountId, TextPlace>,
+    /// The list, where there is one, and each account of it.
+    accept_unproven: Option<TextPlace>,
+    accepted: BTreeMap<AccountId, TextPlace>,
 }
 
 impl Baseline {
@@ -126,7 +131,7 @@ impl Baseline {
         account: &AccountId,
         path: &OrgPath,
     ) -> impl Iterator<Item = (AssignmentTarget, &Assignment)> {
-        chain(account, path).filter_map(|target| {
+        AssignmentTarget::chain(account, path).filter_map(|target| {
             let found = self.assignments.iter().find(|assignment| assignment.targets.contains(&target));
             found.map(|assignment| (target, assignment))
         })
@@ -140,7 +145,7 @@ impl Baseline {
         account: &AccountId,
         path: &OrgPath,
     ) -> impl Iterator<Item = (AssignmentTarget, &OrganizationAssignment)> {
-        chain(account, path).filter_map(|target| {
+        AssignmentTarget::chain(account, path).filter_map(|target| {
             let mut all = self.organization_assignments.iter();
             all.find(|assignment| assignment.targets.contains(&target)).map(|assignment| (target, assignment))
         })
@@ -151,21 +156,30 @@ impl Baseline {
         !self.organization_assignments.is_empty()
     }
 
-    /// The line of the text in which a target of an assignment stands.
+    /// The account that owns a guardrail of this baseline.
+    pub fn owner_of(&self, _key: &GuardrailKey) -> &AccountId {
+        &self.owner
+    }
+
+    /// Where the text says who owns it.
+    fn owner_place(&self, _key: &GuardrailKey) -> &TextPlace {
+        &self.places.owner
+    }
+
+    /// The line of the text in which a target of an assignment on the account's level stands.
     pub fn line_of(&self, target: &AssignmentTarget) -> Option<usize> {
         self.places.targets.get(target).map(|place| place.position.line)
+    }
+
+    /// The line of the text in which a target of an assignment on the organization's level stands.
+    pub fn organization_line_of(&self, target: &AssignmentTarget) -> Option<usize> {
+        self.places.organization_targets.get(target).map(|place| place.position.line)
     }
 
     /// The guardrail that an assignment names.
     pub fn guardrail(&self, key: &GuardrailKey) -> Option<&Guardrail> {
         self.guardrails.get(key)
     }
-}
-
-/// What may cover an account, the most specific first: itself, the OUs on its path, the root.
-fn chain(account: &AccountId, path: &OrgPath) -> impl Iterator<Item = AssignmentTarget> + use<> {
-    let parents = path.parents().to_vec().into_iter().rev().map(AssignmentTarget::Parent);
-    std::iter::once(AssignmentTarget::Account(account.clone())).chain(parents)
 }
 
 text_id!(
@@ -293,69 +307,6 @@ pub enum OnBlockedProbe {
     Hold,
     /// It is enforced: it is meant to stop them.
     Enforce,
-}
-
-/// Gives a guardrail, or on purpose none, to a part of the organization.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Assignment {
-    /// Accounts, OUs and roots.
-    pub targets: BTreeSet<AssignmentTarget>,
-    /// The guardrail; `None` is unguarded on purpose.
-    pub guardrail: Option<GuardrailKey>,
-    /// What to do with a configuration that the keeper never made.
-    pub existing: Existing,
-}
-
-/// Gives a guardrail to a part of the organization by a Bedrock policy, which everything below inherits. No guardrail
-/// can't be given so: what is inherited can't be taken away.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OrganizationAssignment {
-    /// Accounts, OUs and roots.
-    pub targets: BTreeSet<AssignmentTarget>,
-    /// The guardrail.
-    pub guardrail: GuardrailKey,
-}
-
-/// Which of AWS's two levels enforces.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EnforcementLevel {
-    /// Each account's own: `PutEnforcedGuardrailConfiguration`.
-    #[default]
-    Account,
-    /// The organization's: a policy of type `BEDROCK_POLICY`.
-    Organization,
-}
-
-/// What an assignment may point at.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum AssignmentTarget {
-    /// One account.
-    Account(AccountId),
-    /// Everything under a root or an OU.
-    Parent(ParentId),
-}
-
-impl fmt::Display for AssignmentTarget {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            AssignmentTarget::Account(account) => account.fmt(f),
-            AssignmentTarget::Parent(parent) => parent.fmt(f),
-        }
-    }
-}
-
-/// What to do with a foreign enforcement. It is recorded in each case.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Existing {
-    /// It stays theirs, whatever it says: never written over, taken over or released.
-    Keep,
-    /// One that is as wanted is taken over, and repaired from then on; another one is held.
-    #[default]
-    Adopt,
-    /// One that is as wanted is taken over; another one is replaced.
-    Replace,
 }
 
 /// The largest organizations have 50,000 accounts in some 20 Regions.

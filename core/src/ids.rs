@@ -126,6 +126,14 @@ text_id!(
     }
 );
 
+impl Region {
+    /// The Region that is meant by an availability zone, or by another spelling of its code.
+    pub(crate) fn meant_by(text: &str) -> Option<Region> {
+        let text = text.trim().to_ascii_lowercase().replace(['_', ' '], "-");
+        text.parse().or_else(|_| text.trim_end_matches(|c: char| c.is_ascii_lowercase()).parse()).ok()
+    }
+}
+
 text_id!(
     /// An AWS Organization, `o-` and 10 to 32 lower-case letters or digits.
     OrganizationId,

@@ -1,4 +1,4 @@
-//! Words: enums in which each variant has one, as one table, and texts that are cut or listed.
+//! Words: enums in which each variant has one, as one table; the word that was meant; and texts that are cut or listed.
 
 use std::fmt;
 
@@ -52,6 +52,41 @@ macro_rules! words {
 }
 
 pub(crate) use words;
+
+/// The word that was probably meant, if one is near.
+pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    const LONGEST: usize = 64;
+    if word.chars().count() > LONGEST {
+        return None;
+    }
+    let word = folded(word);
+    known
+        .into_iter()
+        .map(|candidate| (distance(&word, &folded(candidate)), candidate))
+        .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).max(1) && *distance < word.len())
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Without what people mix up most: case, hyphens, underscores, spaces.
+fn folded(word: &str) -> Vec<char> {
+    word.chars().flat_map(char::to_lowercase).filter(|c| !matches!(c, '-' | '_' | ' ')).collect()
+}
+
+/// How many characters must be put in, left out or changed to make one word of the other.
+fn distance(a: &[char], b: &[char]) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let changed = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
 
 /// The beginning of a text of which so many characters are kept.
 pub(crate) fn cut(text: &str, kept: usize) -> String {

@@ -52,9 +52,16 @@ async fn every_problem_of_a_bedrock_policy_is_told_at_once_with_its_place() {
         "strange.json",
         r#"{ "bedrock": { "guardrail_inference": {
   "us-east-1": { "Main": { "identifier": { "@@assign": "arn:aws:bedrock:eu-west-1:111111111111:guardrail/base1a2b3c4d:1" } } },
-  "us-east": { "x": { "input_tags": { "@@assign": "honor" } } }
+  "eu-west-1": { "x": { "input_tags": { "@@assign": "honor" } } }
 } } }"#,
     );
+    write(
+        "slip.json",
+        r#"{ "bedrock": { "guardrail_inference": {
+  "US-EAST-1": { "x": { "identifier": { "@@assign": "arn:aws:bedrock:us-east-1:111111111111:guardrail/base1a2b3c4d:1" } } }
+} } }"#,
+    );
+    write("marked.json", "\u{feff}{\"bedrock\":{}}");
     write(
         "bad.json",
         "{ \"bedrock\": { \"guardrail_inference\": {\n  \"us-east-1\": { \"x\": { \"identifier\": \"bare\" } }\n} } }",
@@ -62,9 +69,15 @@ async fn every_problem_of_a_bedrock_policy_is_told_at_once_with_its_place() {
     write("no.json", "version: 1\n");
     let ctl = Guardrailctl::alone(folder.path());
     let mut told = String::new();
-    for (name, code) in
-        [("good.json", 0), ("strange.json", 1), ("bad.json", 1), ("no.json", 1), ("none.json", 3)]
-    {
+    for (name, code) in [
+        ("good.json", 0),
+        ("strange.json", 1),
+        ("slip.json", 1),
+        ("bad.json", 1),
+        ("no.json", 1),
+        ("marked.json", 1),
+        ("none.json", 3),
+    ] {
         let ran = ctl.run(&["check-policy", name]).await;
         assert_eq!(ran.code, code, "{ran}");
         told.push_str(&ran.to_string());
@@ -72,24 +85,29 @@ async fn every_problem_of_a_bedrock_policy_is_told_at_once_with_its_place() {
     check(
         &told,
         expect![[r#"
-        ok: good.json is a Bedrock policy of 152 characters (10000 at most), for us-east-1 (main)
-        exit 0
-        strange.json:2:18: bedrock.guardrail_inference.us-east-1.Main: AWS may publish the name in lower case; write it in lower case
-        strange.json:2:56: bedrock.guardrail_inference.us-east-1.Main.identifier.@@assign: the guardrail is of another Region, and every call would fail; write one of this Region
-        strange.json:3:3: bedrock.guardrail_inference.us-east: no Region; write its code, for example us-east-1: there is no form for all Regions
-        strange.json:3:16: bedrock.guardrail_inference.us-east.x: no identifier is assigned: unless a policy above does, accounts are frozen; write one
-        strange.json:3:23: bedrock.guardrail_inference.us-east.x.input_tags: AWS's preview had this setting; write selective_content_guarding instead
-        stderr: error: strange.json has problems: AWS takes it all the same, as far as is known
-        exit 1
-        bad.json:2:39: bedrock.guardrail_inference.us-east-1.x.identifier: a value without an operator; write {"@@assign": …}
-        stderr: error: bad.json has problems: AWS refuses it
-        exit 1
-        no.json:1:1: this is not JSON: expected value
-        stderr: error: no.json has problems: AWS refuses it
-        exit 1
-        stderr: error: none.json could not be read: No such file or directory (os error 2)
-        exit 3
-    "#]],
+            ok: good.json is a Bedrock policy of 152 characters (10000 at most), for us-east-1 (main)
+            exit 0
+            strange.json:2:18: bedrock.guardrail_inference.us-east-1.Main: AWS may publish the name in lower case; write it in lower case
+            strange.json:2:56: bedrock.guardrail_inference.us-east-1.Main.identifier.@@assign: the guardrail is of another Region, and every call would fail; write one of this Region
+            strange.json:3:18: bedrock.guardrail_inference.eu-west-1.x: no identifier is assigned: unless a policy above does, accounts are frozen; write one
+            strange.json:3:25: bedrock.guardrail_inference.eu-west-1.x.input_tags: AWS's preview had this setting; write selective_content_guarding instead
+            stderr: error: strange.json has problems: AWS takes it all the same, as far as is known
+            exit 1
+            slip.json:2:3: bedrock.guardrail_inference.US-EAST-1: no Region; write us-east-1
+            stderr: error: slip.json has problems: AWS refuses it
+            exit 1
+            bad.json:2:39: bedrock.guardrail_inference.us-east-1.x.identifier: a value without an operator; write {"@@assign": …}
+            stderr: error: bad.json has problems: AWS refuses it
+            exit 1
+            no.json:1:1: this is not JSON: expected value
+            stderr: error: no.json has problems: AWS refuses it
+            exit 1
+            marked.json:1:1: it begins with a byte order mark, which is no JSON; save it as UTF-8 without one
+            stderr: error: marked.json has problems: AWS refuses it
+            exit 1
+            stderr: error: none.json could not be read: No such file or directory (os error 2)
+            exit 3
+        "#]],
     );
     let ran = ctl.run(&["check-policy", "strange.json", "--output", "json"]).await;
     let value: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
@@ -120,21 +138,21 @@ async fn every_problem_of_a_bedrock_policy_is_told_at_once_with_its_place() {
     check(
         &ran,
         expect![[r#"
-        {
-          "characters": 152,
-          "configurations": [
             {
-              "name": "main",
-              "region": "us-east-1"
+              "characters": 152,
+              "configurations": [
+                {
+                  "name": "main",
+                  "region": "us-east-1"
+                }
+              ],
+              "file": "standard input",
+              "most_characters": 10000,
+              "problems": [],
+              "valid": true
             }
-          ],
-          "file": "-",
-          "most_characters": 10000,
-          "problems": [],
-          "valid": true
-        }
-        exit 0
-    "#]],
+            exit 0
+        "#]],
     );
     let in_utf_16 = in_utf_16(&good);
     std::fs::write(folder.path().join("utf-16.json"), in_utf_16).unwrap();

@@ -8,6 +8,7 @@ mod assignments;
 mod copy;
 mod guardrail;
 mod models;
+mod organization_level;
 mod regions;
 
 use std::collections::BTreeMap;
@@ -37,11 +38,16 @@ pub(super) fn baseline(root: &Node, revision: Revision, problems: &mut Problems)
     let mode = fields.optional("mode").map_or(Some(Mode::Sync), |part| part.choice(keys::MODES, problems));
     let declared = guardrails(&fields, owner.as_ref().map(|(owner, _)| owner), format, problems);
     let assigned = assignments::assignments(&fields, declared.as_ref(), problems);
+    if let Some(declared) = &declared {
+        let owner = owner.as_ref().map(|(owner, _)| owner);
+        organization_level::refuse_impossible(&assigned.organization_guardrails, declared, owner, problems);
+    }
     let exclude =
         fields.optional("exclude").map(|part| accounts(part, EXCLUDED, problems)).unwrap_or_default();
-    refuse_excluded_and_assigned(&exclude, &assigned.places, problems);
-    let accept_unproven =
-        fields.optional("accept_unproven").map(|part| accounts(part, ACCEPTED, problems)).unwrap_or_default();
+    refuse_excluded_and_assigned(&exclude, &assigned.places, NEVER_GETS, problems);
+    refuse_excluded_and_assigned(&exclude, &assigned.organization_places, GETS_IT_ALL_THE_SAME, problems);
+    let accept_unproven = fields.optional("accept_unproven");
+    let accepted = accept_unproven.map(|part| accounts(part, ACCEPTED, problems)).unwrap_or_default();
     let limits = fields.optional("limits").map_or(Some(Limits::default()), |part| limits(part, problems));
 
     let (organization, organization_place) = organization?;
@@ -55,7 +61,7 @@ pub(super) fn baseline(root: &Node, revision: Revision, problems: &mut Problems)
         guardrails: declared.guardrails,
         assignments: assigned.assignments,
         organization_assignments: assigned.organization_assignments,
-        accept_unproven: accept_unproven.into_keys().collect(),
+        accept_unproven: accepted.keys().cloned().collect(),
         exclude: exclude.keys().cloned().collect(),
         limits: limits?,
         places: ProblemPlaces {
@@ -66,6 +72,8 @@ pub(super) fn baseline(root: &Node, revision: Revision, problems: &mut Problems)
             targets: assigned.places,
             organization_targets: assigned.organization_places,
             exclude,
+            accept_unproven: accept_unproven.map(|part| part.place.clone()),
+            accepted,
         },
     })
 }
@@ -117,6 +125,8 @@ struct Declared<'a> {
     guardrails: BTreeMap<GuardrailKey, Guardrail>,
     names: Vec<&'a str>,
     places: BTreeMap<GuardrailKey, TextPlace>,
+    /// Those that are written to be copied into members, whether or not the rest could be read.
+    copied: BTreeMap<GuardrailKey, copy::WantsCopies>,
 }
 
 fn guardrails<'a>(
@@ -128,7 +138,12 @@ fn guardrails<'a>(
     let instead = "write each guardrail under a name of your choice, or {} for none";
     let part = fields.required("guardrails", instead, problems)?;
     let entries = part.entries("a mapping of guardrails", instead, problems)?;
-    let mut declared = Declared { guardrails: BTreeMap::new(), names: Vec::new(), places: BTreeMap::new() };
+    let mut declared = Declared {
+        guardrails: BTreeMap::new(),
+        names: Vec::new(),
+        places: BTreeMap::new(),
+        copied: BTreeMap::new(),
+    };
     let mut seen = regions::SeenRegions::default();
     for (key, part) in &entries {
         declared.names.push(key.text);
@@ -139,6 +154,9 @@ fn guardrails<'a>(
         } else if name.is_none() {
             let message = format!("{} can't name a guardrail in this document", quoted(key.text));
             problems.report(&key.place, message, "write 1 to 64 of a-z, 0-9, `-` and `_`");
+        }
+        if let (Some(name), Some(copies)) = (&name, copy::asked_for(part)) {
+            declared.copied.insert(name.clone(), copies);
         }
         let guardrail = guardrail::guardrail(part, owner, format, &mut seen, problems);
         if let (Some(name), Some(guardrail)) = (name, guardrail) {
@@ -188,15 +206,20 @@ fn accounts(
     listed
 }
 
+/// What is wrong with an assignment of an excluded account: on the account's level, and on the organization's.
+const NEVER_GETS: &str = "so it would never get this";
+const GETS_IT_ALL_THE_SAME: &str = "and a Bedrock policy would guard it all the same";
+
 fn refuse_excluded_and_assigned(
     exclude: &BTreeMap<AccountId, TextPlace>,
     targets: &BTreeMap<AssignmentTarget, TextPlace>,
+    consequence: &str,
     problems: &mut Problems,
 ) {
     for (account, excluded) in exclude {
         if let Some(target) = targets.get(&AssignmentTarget::Account(account.clone())) {
             let line = excluded.position.line;
-            let message = format!("{account} is excluded on line {line}, so it would never get this");
+            let message = format!("{account} is excluded on line {line}, {consequence}");
             problems.report(target, message, "remove it here or there");
         }
     }

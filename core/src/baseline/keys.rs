@@ -155,41 +155,6 @@ pub(super) const LEVELS: &Choices<EnforcementLevel> =
 pub(super) const EXISTING: &Choices<Existing> =
     &[("keep", Existing::Keep), ("adopt", Existing::Adopt), ("replace", Existing::Replace)];
 
-/// The word that was probably meant, if one is near.
-pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    const LONGEST: usize = 64;
-    if word.chars().count() > LONGEST {
-        return None;
-    }
-    let word = folded(word);
-    known
-        .into_iter()
-        .map(|candidate| (distance(&word, &folded(candidate)), candidate))
-        .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).max(1) && *distance < word.len())
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
-
-/// Without what people mix up most: case, hyphens, underscores, spaces.
-fn folded(word: &str) -> Vec<char> {
-    word.chars().flat_map(char::to_lowercase).filter(|c| !matches!(c, '-' | '_' | ' ')).collect()
-}
-
-/// How many characters must be put in, left out or changed to make one word of the other.
-fn distance(a: &[char], b: &[char]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
-}
-
 /// `a, b or c`, for messages.
 pub(super) fn or<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     joined(words, "or")
@@ -198,6 +163,18 @@ pub(super) fn or<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
 /// `a, b and c`, for messages.
 pub(super) fn and<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     joined(words, "and")
+}
+
+/// How many words a sentence names before it counts the rest.
+const NAMED: usize = 20;
+
+/// `a, b and c`, or the first of many and how many more there are.
+pub(super) fn first_of(words: &[impl AsRef<str>]) -> String {
+    let shown = words.iter().take(NAMED).map(AsRef::as_ref);
+    match words.len().saturating_sub(NAMED) {
+        0 => and(shown),
+        more => and(shown.chain([format!("{more} more").as_str()])),
+    }
 }
 
 fn joined<'a>(words: impl IntoIterator<Item = &'a str>, conjunction: &str) -> String {

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::problem::{Problem, TextPlace, sorted};
-use super::{AssignmentTarget, Baseline};
+use super::{AssignmentTarget, Baseline, GuardrailKey};
 use crate::ids::{AccountId, ParentId};
 use crate::organization::{Account, Organization, Unplaced};
 
@@ -107,6 +107,7 @@ impl Baseline {
             );
             problems.push(Problem::error(&places.owner, message, "write an account of the organization"));
         }
+        problems.extend(self.check_owners(organization));
         for (target, place) in places.targets.iter().chain(&places.organization_targets) {
             match target {
                 AssignmentTarget::Account(account) if is_unknown(account) => {
@@ -121,6 +122,8 @@ impl Baseline {
         for (account, place) in places.exclude.iter().filter(|(account, _)| is_unknown(account)) {
             problems.push(unknown_account(account, place, organization));
         }
+        problems.extend(self.check_accepted(organization));
+        problems.extend(self.check_spared(organization));
         sorted(problems)
     }
 
@@ -141,7 +144,54 @@ impl Baseline {
             let instead = "assign a guardrail, or none to release";
             problems.push(Problem::warning(&self.places.assignments, message, instead));
         }
+        if let Some(place) = &self.places.accept_unproven
+            && !self.has_organization_level()
+            && !self.accept_unproven.is_empty()
+        {
+            let message = "it has no effect: nothing is assigned with level: organization";
+            problems.push(Problem::warning(place, message, "remove it"));
+        }
         sorted(problems)
+    }
+
+    /// A Bedrock policy takes guardrails of the management account only (Organizations user guide, Bedrock policies).
+    fn check_owners(&self, organization: &Organization) -> Vec<Problem> {
+        let keys: BTreeSet<&GuardrailKey> =
+            self.organization_assignments.iter().map(|assignment| &assignment.guardrail).collect();
+        let foreign = keys.into_iter().filter(|key| *self.owner_of(key) != organization.management);
+        foreign
+            .map(|key| {
+                let message = format!(
+                    "{key} is assigned with level: organization, which takes guardrails of the management account \
+                     only, and {} is another account",
+                    self.owner_of(key)
+                );
+                let instead = format!(
+                    "write {} as its owner, or assign it on the account's level",
+                    organization.management
+                );
+                Problem::error(self.owner_place(key), message, instead)
+            })
+            .collect()
+    }
+
+    /// Accounts that need not prove anything: those that aren't there, and those that inherit nothing.
+    fn check_accepted(&self, organization: &Organization) -> Vec<Problem> {
+        // Where nothing is assigned on this level, all of them are told of at once.
+        let accepted = self.places.accepted.iter().filter(|_| self.has_organization_level());
+        accepted
+            .filter_map(|(id, place)| match organization.accounts.get(id) {
+                None if organization.unplaced.contains_key(id.as_str()) => None,
+                None => Some(unknown_account(id, place, organization)),
+                Some(account) => {
+                    let is_reached = self.covering_by_organization(id, &account.path).next().is_some();
+                    let message = format!(
+                        "{id} has nothing to prove: no assignment with level: organization covers it"
+                    );
+                    (!is_reached).then(|| Problem::warning(place, message, "remove it"))
+                }
+            })
+            .collect()
     }
 }
 

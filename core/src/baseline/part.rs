@@ -6,8 +6,9 @@
 use std::str::FromStr;
 
 use super::document::{Node, NodeKind, item_path, key_path};
-use super::keys::{Choices, Mistake, and, nearest, or};
+use super::keys::{Choices, Mistake, and, or};
 use super::problem::{Problems, TextPlace, lines, quoted};
+use crate::words::nearest;
 
 /// A node with its place.
 #[derive(Clone, Debug)]

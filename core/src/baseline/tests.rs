@@ -6,9 +6,11 @@ mod copies;
 mod documents;
 mod guardrails;
 mod hostile;
+mod levels;
 mod models;
 mod organization;
 mod schema;
+mod spared;
 mod values;
 
 use expect_test::{Expect, expect, expect_file};
@@ -153,8 +155,8 @@ fn every_key_is_read() {
         mode,
         guardrails,
         assignments,
-        organization_assignments: _,
-        accept_unproven: _,
+        organization_assignments,
+        accept_unproven,
         exclude,
         limits,
         places: _,
@@ -214,6 +216,8 @@ fn every_key_is_read() {
         }
     "#]]
     .assert_debug_eq(&guardrails);
+    // The organization's level has a text of its own: see `levels`.
+    assert_eq!((organization_assignments, accept_unproven), (Vec::new(), BTreeSet::new()));
     expect![[r#"
         (
             [

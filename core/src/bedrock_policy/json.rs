@@ -42,6 +42,11 @@ pub(super) fn read(text: &str) -> Result<JsonNode, InvalidSyntax> {
         let message = format!("it has {} bytes, more than {MAX_BYTES}", text.len());
         return Err(InvalidSyntax { line: 1, column: 1, message });
     }
+    if text.starts_with('\u{feff}') {
+        let message =
+            "it begins with a byte order mark, which is no JSON; save it as UTF-8 without one".to_owned();
+        return Err(InvalidSyntax { line: 1, column: 1, message });
+    }
     // What is let through here is JSON, so that the scanner has nothing to check.
     if let Err(error) = serde_json::from_str::<serde_json::Value>(text) {
         let message = error.to_string();

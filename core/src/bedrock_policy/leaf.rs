@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::ids::PolicyAt;
-use crate::words::words;
+use crate::words::{nearest, words};
 
 /// The only key at the root of a Bedrock policy.
 const ROOT: &str = "bedrock";
@@ -74,6 +74,27 @@ impl LeafPath {
                 && rest.iter().zip(setting.keys()).all(|(key, known)| key == known)
         };
         self.beginning(SETTING_LEVEL).is_container() && Setting::ALL.into_iter().any(is_above)
+    }
+
+    /// The first key of it that AWS doesn't document, with the one that was probably meant.
+    pub(super) fn misspelt(&self) -> Option<(&str, &'static str)> {
+        self.0.iter().enumerate().find_map(|(level, key)| {
+            let known: Vec<&'static str> = match level {
+                0 => vec![ROOT],
+                1 => vec![INFERENCE],
+                // Regions and names are free.
+                2..SETTING_LEVEL => Vec::new(),
+                _ => Setting::ALL
+                    .into_iter()
+                    .filter(|setting| *setting != Setting::InputTags)
+                    .filter(|setting| {
+                        setting.keys().iter().take(level - SETTING_LEVEL).eq(&self.0[SETTING_LEVEL..level])
+                    })
+                    .filter_map(|setting| setting.keys().get(level - SETTING_LEVEL).copied())
+                    .collect(),
+            };
+            if known.contains(&key.as_str()) { None } else { Some((key.as_str(), nearest(key, known)?)) }
+        })
     }
 
     /// Which setting it is; `None` where AWS documents none there.

@@ -3,9 +3,11 @@
 
 use std::fmt;
 
-use super::build::MAX_POLICY_CHARACTERS;
+use super::build::{MAX_POLICY_CHARACTERS, identifier};
 use super::leaf::LeafPath;
-use crate::ids::{GuardrailArn, GuardrailVersion};
+use crate::enforcement::ContentGuarding;
+use crate::ids::{GuardrailArn, GuardrailVersion, Partition, Region};
+use crate::words::nearest;
 
 /// One thing in the text of a Bedrock policy that is wrong, or probably not what was meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,9 +23,17 @@ pub struct PolicyProblem {
 }
 
 impl PolicyProblem {
-    /// Whether AWS would refuse the policy, as far as that is known. It takes the others, whatever they do then.
+    /// Whether AWS would refuse the policy, as far as that is known: it holds a policy to what it documents of the
+    /// type, in names as in words. It takes the others, whatever they do then.
     pub fn is_refused(&self) -> bool {
-        self.kind.stops_reading() || matches!(self.kind, PolicyProblemKind::TooLong { .. })
+        self.kind.stops_reading()
+            || matches!(
+                self.kind,
+                PolicyProblemKind::TooLong { .. }
+                    | PolicyProblemKind::UnknownKey { .. }
+                    | PolicyProblemKind::NoRegion { .. }
+                    | PolicyProblemKind::NoGuarding { .. }
+            )
     }
 }
 
@@ -103,11 +113,17 @@ pub enum PolicyProblemKind {
     /// What `@@operators_allowed_for_child_policies` doesn't take.
     UnknownControl,
     /// A key that AWS doesn't document. It is kept, and its meaning isn't known.
-    UnknownKey,
+    UnknownKey {
+        /// The key that is misspelt, of those that lead there, and what to write in its place.
+        meant: Option<(String, &'static str)>,
+    },
     /// The preview's `input_tags`.
     InputTags,
     /// A key that is no Region.
-    NoRegion,
+    NoRegion {
+        /// The Region whose code is written another way.
+        meant: Option<Region>,
+    },
     /// What is no guardrail's ARN with a numeric version.
     NoIdentifier {
         /// What is written.
@@ -115,6 +131,13 @@ pub enum PolicyProblemKind {
     },
     /// A guardrail of another Region than the key says.
     OtherRegion,
+    /// A guardrail's ARN whose partition isn't that of its Region.
+    OtherPartition {
+        /// The guardrail.
+        guardrail: GuardrailArn,
+        /// Its Region's partition.
+        wanted: Partition,
+    },
     /// Neither `selective` nor `comprehensive`.
     NoGuarding {
         /// What is written.
@@ -150,11 +173,12 @@ impl PolicyProblemKind {
             | PolicyProblemKind::WrongKind { .. }
             | PolicyProblemKind::NoList
             | PolicyProblemKind::UnknownControl => true,
-            PolicyProblemKind::UnknownKey
+            PolicyProblemKind::UnknownKey { .. }
             | PolicyProblemKind::InputTags
-            | PolicyProblemKind::NoRegion
+            | PolicyProblemKind::NoRegion { .. }
             | PolicyProblemKind::NoIdentifier { .. }
             | PolicyProblemKind::OtherRegion
+            | PolicyProblemKind::OtherPartition { .. }
             | PolicyProblemKind::NoGuarding { .. }
             | PolicyProblemKind::NoGuardrail
             | PolicyProblemKind::OneModelList
@@ -194,11 +218,14 @@ impl fmt::Display for PolicyProblemKind {
             PolicyProblemKind::UnknownControl => f.write_str(
                 "no list of operators; write [\"@@all\"], [\"@@none\"], or some of @@assign, @@append and @@remove",
             ),
-            PolicyProblemKind::UnknownKey => f.write_str("AWS documents no such setting; remove it"),
+            PolicyProblemKind::UnknownKey { meant } => {
+                write!(f, "AWS documents no such setting; {}", key_instead(meant.as_ref()))
+            }
             PolicyProblemKind::InputTags => {
                 f.write_str("AWS's preview had this setting; write selective_content_guarding instead")
             }
-            PolicyProblemKind::NoRegion => {
+            PolicyProblemKind::NoRegion { meant: Some(region) } => write!(f, "no Region; write {region}"),
+            PolicyProblemKind::NoRegion { meant: None } => {
                 f.write_str("no Region; write its code, for example us-east-1: there is no form for all Regions")
             }
             PolicyProblemKind::NoIdentifier { text } => write!(
@@ -210,8 +237,11 @@ impl fmt::Display for PolicyProblemKind {
             PolicyProblemKind::OtherRegion => {
                 f.write_str("the guardrail is of another Region, and every call would fail; write one of this Region")
             }
+            PolicyProblemKind::OtherPartition { guardrail, wanted } => {
+                f.write_str(&other_partition(guardrail, wanted))
+            }
             PolicyProblemKind::NoGuarding { text } => {
-                write!(f, "{} is not known; write selective or comprehensive", quoted(text))
+                write!(f, "{} is not known; write {}", quoted(text), guarding_instead(text))
             }
             PolicyProblemKind::NoGuardrail => f.write_str(
                 "no identifier is assigned: unless a policy above does, accounts are frozen; write one",
@@ -231,9 +261,34 @@ impl fmt::Display for PolicyProblemKind {
     }
 }
 
+/// What to write in place of a key that AWS doesn't document.
+fn key_instead(meant: Option<&(String, &'static str)>) -> String {
+    match meant {
+        Some((key, meant)) => format!("write {meant} in place of {}", quoted(key)),
+        None => "remove it".to_owned(),
+    }
+}
+
+fn other_partition(guardrail: &GuardrailArn, wanted: &Partition) -> String {
+    format!(
+        "the ARN is of partition {}, and {} is in {wanted}, so every call would fail; write arn:{wanted}:…",
+        guardrail.partition, guardrail.region
+    )
+}
+
+/// What to write in place of a guarding that isn't known.
+fn guarding_instead(text: &str) -> String {
+    let known = ContentGuarding::ALL.map(|guarding| guarding.to_string());
+    let meant = nearest(text, known.iter().map(String::as_str));
+    meant.unwrap_or("selective or comprehensive").to_owned()
+}
+
 /// What to write in place of an identifier: the nearest to what is written.
 fn identifier_instead(text: &str) -> String {
     const EXAMPLE: &str = "write arn:aws:bedrock:REGION:ACCOUNT:guardrail/ID:VERSION";
+    if text.trim() != text && identifier(text.trim()).is_some() {
+        return format!("write {}, without the white space around it", text.trim());
+    }
     let is_arn = |text: &str| text.parse::<GuardrailArn>().is_ok();
     if is_arn(text) {
         return "write `:` and a published version's number behind it".to_owned();
@@ -274,6 +329,7 @@ mod tests {
                 format!("DRAFT can't be enforced: publish a version, and write {arn}:NUMBER"),
             ),
             (format!("{arn}:$LATEST"), format!("write {arn}:NUMBER, with a published version's number")),
+            (format!(" {arn}:2\n"), format!("write {arn}:2, without the white space around it")),
             ("abc123".to_owned(), "write arn:aws:bedrock:REGION:ACCOUNT:guardrail/ID:VERSION".to_owned()),
             (String::new(), "write arn:aws:bedrock:REGION:ACCOUNT:guardrail/ID:VERSION".to_owned()),
         ] {

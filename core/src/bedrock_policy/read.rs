@@ -8,7 +8,7 @@ use super::json::{self, JsonKind, JsonName, JsonNode};
 use super::leaf::{AllowedOperators, LeafOperators, LeafPath, LeafValue, Setting, ValueOperator};
 use super::problem::{InvalidBedrockPolicy, PolicyProblem, PolicyProblemKind};
 use crate::enforcement::ContentGuarding;
-use crate::ids::Region;
+use crate::ids::{Partition, Region};
 
 /// What every operator begins with.
 const OPERATOR: &str = "@@";
@@ -48,6 +48,12 @@ pub(super) fn effective(text: &str) -> Result<BTreeMap<LeafPath, LeafValue>, Inv
     }
     let values = std::mem::take(&mut reader.values);
     reader.findings().map(|_| values)
+}
+
+/// A key that AWS doesn't document, with what was probably meant.
+fn unknown_key(path: &LeafPath) -> PolicyProblemKind {
+    let misspelt = path.misspelt();
+    PolicyProblemKind::UnknownKey { meant: misspelt.map(|(key, meant)| (key.to_owned(), meant)) }
 }
 
 /// Reads one text, and collects what is wrong with it.
@@ -133,6 +139,12 @@ impl<'a> PolicyReader<'a> {
     fn container(&mut self, path: &LeafPath, node: &JsonNode) {
         let members = self.members(path, node);
         self.refuse_letter_case(path, members);
+        let is_told = self.problems.iter().any(|problem| problem.path == *path);
+        if members.is_empty() && path.setting().is_none() && !path.is_container() && !is_told {
+            // What is below would name it; there is nothing.
+            let at = self.places.get(path).copied().unwrap_or(node.at);
+            self.report(at, path, unknown_key(path));
+        }
         let (operators, keys): (Vec<_>, Vec<_>) =
             members.iter().partition(|(name, _)| name.text.starts_with(OPERATOR));
         let sets = operators.iter().find(|(name, _)| name.text != CONTROL);
@@ -181,7 +193,7 @@ impl<'a> PolicyReader<'a> {
         }
         let at = self.places.get(path).copied().unwrap_or(at);
         match setting {
-            None => self.report(at, path, PolicyProblemKind::UnknownKey),
+            None => self.report(at, path, unknown_key(path)),
             Some(Setting::InputTags) => self.report(at, path, PolicyProblemKind::InputTags),
             Some(_) => {}
         }
@@ -202,20 +214,28 @@ impl<'a> PolicyReader<'a> {
     /// What AWS takes and a call of Bedrock fails for.
     fn check_text(&mut self, path: &LeafPath, setting: Setting, text: &str, at: usize) {
         let region = path.configuration().and_then(|(region, _)| region.parse::<Region>().ok());
-        let kind = match setting {
-            Setting::Identifier => match (identifier(text), region) {
-                (None, _) => PolicyProblemKind::NoIdentifier { text: text.to_owned() },
-                (Some((guardrail, _)), Some(region)) if guardrail.region != region => {
-                    PolicyProblemKind::OtherRegion
+        match setting {
+            Setting::Identifier => match identifier(text) {
+                None => self.report(at, path, PolicyProblemKind::NoIdentifier { text: text.to_owned() }),
+                Some((guardrail, _)) => {
+                    if region.is_some_and(|region| guardrail.region != region) {
+                        self.report(at, path, PolicyProblemKind::OtherRegion);
+                    }
+                    let wanted = Partition::of(&guardrail.region);
+                    if guardrail.partition != wanted {
+                        self.report(at, path, PolicyProblemKind::OtherPartition { guardrail, wanted });
+                    }
                 }
-                (Some(_), _) => return,
             },
             Setting::System | Setting::Messages if guarding(text).is_none() => {
-                PolicyProblemKind::NoGuarding { text: text.to_owned() }
+                self.report(at, path, PolicyProblemKind::NoGuarding { text: text.to_owned() });
             }
-            _ => return,
-        };
-        self.report(at, path, kind);
+            Setting::System
+            | Setting::Messages
+            | Setting::IncludedModels
+            | Setting::ExcludedModels
+            | Setting::InputTags => {}
+        }
     }
 
     fn one_text(&mut self, path: &LeafPath, node: &JsonNode) -> Option<String> {
@@ -270,8 +290,10 @@ impl<'a> PolicyReader<'a> {
         }
         let is_region = |path: &LeafPath| path.keys().last().is_some_and(|key| key.parse::<Region>().is_ok());
         let no_region = regions.into_iter().filter(|path| !is_region(path));
-        let mut found: Vec<(LeafPath, PolicyProblemKind)> =
-            no_region.map(|path| (path, PolicyProblemKind::NoRegion)).collect();
+        let meant = |path: &LeafPath| path.keys().last().and_then(|key| Region::meant_by(key));
+        let no_region =
+            no_region.map(|path| (path.clone(), PolicyProblemKind::NoRegion { meant: meant(&path) }));
+        let mut found: Vec<(LeafPath, PolicyProblemKind)> = no_region.collect();
         // What was refused may be just what is missing.
         let is_whole = self.problems.iter().all(|problem| !problem.kind.stops_reading());
         for (path, settings) in configurations {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::keys::{self, NONE, nearest, or};
+use super::super::keys::{self, NONE, or};
 use super::super::part::{Fields, PlacedNode};
 use super::super::problem::{Problems, TextPlace, lines, quoted};
 use super::super::{
@@ -10,6 +10,7 @@ use super::super::{
 };
 use super::{Declared, report_no_account};
 use crate::ids::ParentId;
+use crate::words::nearest;
 
 const EXAMPLE: &str = "write who gets which guardrail, as in [{targets: [r-exam], guardrail: corporate}]";
 const TARGETS: &str = "write a list of accounts, OUs and roots, for example [ou-exam-workload]";
@@ -22,6 +23,8 @@ pub(super) struct Assigned {
     pub(super) place: TextPlace,
     pub(super) places: BTreeMap<AssignmentTarget, TextPlace>,
     pub(super) organization_places: BTreeMap<AssignmentTarget, TextPlace>,
+    /// The guardrails that the organization's level is to enforce, with where each assignment names them.
+    pub(super) organization_guardrails: Vec<(GuardrailKey, TextPlace)>,
 }
 
 /// Reads them. What is declared is unknown where `guardrails` could not be read.
@@ -36,6 +39,7 @@ pub(super) fn assignments(
         place: fields.missing("assignments"),
         places: BTreeMap::new(),
         organization_places: BTreeMap::new(),
+        organization_guardrails: Vec::new(),
     };
     let Some(part) = fields.required("assignments", EXAMPLE, problems) else { return assigned };
     assigned.place = part.place.clone();
@@ -76,12 +80,14 @@ impl Assigned {
                 if let Some(part) = existing {
                     problems.report(&part.place, NOTHING_EXISTING, "remove it");
                 }
-                match (targets, guardrail) {
-                    (_, Some((None, part))) => problems.report(&part.place, NOTHING_INHERITED, NOT_ABOVE),
-                    (Some(targets), Some((Some(guardrail), _))) => {
-                        self.organization_assignments.push(OrganizationAssignment { targets, guardrail });
+                match guardrail {
+                    Some((None, part)) => problems.report(&part.place, NOTHING_INHERITED, NOT_ABOVE),
+                    Some((Some(guardrail), part)) => {
+                        self.organization_guardrails.push((guardrail.clone(), part.place.clone()));
+                        self.organization_assignments
+                            .extend(targets.map(|targets| OrganizationAssignment { targets, guardrail }));
                     }
-                    (_, _) => {}
+                    None => {}
                 }
             }
             None => {}

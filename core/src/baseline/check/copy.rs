@@ -2,11 +2,34 @@
 
 use std::collections::BTreeMap;
 
+use super::super::document::NodeKind;
 use super::super::part::PlacedNode;
 use super::super::problem::{Problems, quoted};
 use super::super::{Placement, keys};
 use super::regions::region;
 use crate::ids::{KmsKeyArn, Partition, Region};
+
+/// What of a guardrail says that members get copies of it.
+pub(super) struct WantsCopies {
+    /// In words, for example `placement: copy`.
+    pub(super) what: &'static str,
+    /// The line that it stands on.
+    pub(super) line: usize,
+}
+
+/// Whether a guardrail is written to be copied. Looks at the text alone: the rest of the guardrail may have problems.
+pub(super) fn asked_for(part: &PlacedNode<'_>) -> Option<WantsCopies> {
+    let NodeKind::Mapping(pairs) = &part.node.kind else { return None };
+    pairs.iter().find_map(|(key, value)| {
+        let NodeKind::Scalar { text: key, .. } = &key.kind else { return None };
+        let what = match (key.as_str(), &value.kind) {
+            ("placement", NodeKind::Scalar { text, .. }) if text == "copy" => "placement: copy",
+            ("copy", _) => "keys under copy",
+            (_, _) => return None,
+        };
+        Some(WantsCopies { what, line: value.position.line })
+    })
+}
 
 /// Reads the keys. `placement` is unknown where it was refused; `regions` are all that the guardrail
 /// names, those with problems included.

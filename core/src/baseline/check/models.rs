@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use super::super::document::NodeKind;
 use super::super::keys::{self, ALL};
-use super::super::part::PlacedNode;
+use super::super::part::{OptionalKey, PlacedNode};
 use super::super::problem::{Problems, TextPlace, lines, quoted};
 use crate::enforcement::{Included, Models};
 use crate::ids::ModelId;
 
 const INCLUDE: &str = "write include: [ALL], or the models to guard";
+const EITHER: &str = "write include: [ALL], or the models to guard, or with exclude those not to guard";
 const MODEL: &str = "write a base model's id, for example amazon.nova-pro-v1:0";
 
 /// What geographic inference profiles put before a model's id.
@@ -40,14 +41,22 @@ const PROVIDERS: &[&str] = &[
 
 pub(super) fn models(part: &PlacedNode<'_>, problems: &mut Problems) -> Option<Models> {
     let fields = part.fields(keys::MODELS, keys::MODEL_MISTAKES, problems)?;
-    let include = fields
-        .required(
-            "include",
-            "write include: [ALL], or the models to guard: without it nothing is guarded",
-            problems,
-        )
-        .and_then(|part| included(part, problems));
-    let exclude = fields.optional("exclude").map(|part| excluded(part, problems)).unwrap_or_default();
+    let include = fields.member("include", |part| included(part, problems));
+    let exclude = fields.member("exclude", |part| Some(excluded(part, problems)));
+    let include = match (include, &exclude) {
+        (OptionalKey::Read(include), _) => Some(include),
+        (OptionalKey::Absent, OptionalKey::Absent) => {
+            problems.report(&fields.missing("include"), "missing, and exclude is missing too", EITHER);
+            None
+        }
+        // Exclusions alone are taken from all models, as in AWS's console.
+        (OptionalKey::Absent, OptionalKey::Read(_)) => Some(Included::All),
+        (OptionalKey::Refused, _) | (OptionalKey::Absent, OptionalKey::Refused) => None,
+    };
+    let exclude = match exclude {
+        OptionalKey::Read(exclude) => exclude,
+        OptionalKey::Absent | OptionalKey::Refused => BTreeMap::new(),
+    };
     let models = Models { include: include?, exclude: exclude.into_keys().collect() };
     if let Included::Only(included) = &models.include
         && included.is_subset(&models.exclude)

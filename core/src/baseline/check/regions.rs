@@ -9,18 +9,12 @@ pub(super) fn region(text: &str, place: &TextPlace, problems: &mut Problems) -> 
         return Some(region);
     }
     let message = format!("{} is not a Region", quoted(text));
-    let instead = match meant(text) {
+    let instead = match Region::meant_by(text) {
         Some(region) => format!("write {region}"),
         None => "write each Region by its code, for example us-east-1".to_owned(),
     };
     problems.report(place, message, instead);
     None
-}
-
-/// The Region behind an availability zone or another spelling.
-fn meant(text: &str) -> Option<Region> {
-    let text = text.trim().to_ascii_lowercase().replace(['_', ' '], "-");
-    text.parse().or_else(|_| text.trim_end_matches(|c: char| c.is_ascii_lowercase()).parse()).ok()
 }
 
 /// The Regions of all guardrails, those that could not be used included.

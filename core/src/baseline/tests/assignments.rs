@@ -176,7 +176,7 @@ fn assignments_are_a_list() {
     check(
         &edited(ROOT, "  - r-exam\n  - target: [r-exam]\n"),
         expect![[r#"
-            10:5: assignments[0]: "r-exam" stands where a mapping belongs; write a mapping of the keys targets, guardrail and existing
+            10:5: assignments[0]: "r-exam" stands where a mapping belongs; write a mapping of the keys targets, guardrail, level and existing
             11:5: assignments[1].target: unknown key; write targets, or remove it
         "#]],
     );

@@ -32,13 +32,13 @@ fn something_else_than_keys_is_a_problem() {
     check(
         "- version: 1\n",
         expect![[r#"
-            1:1: a list stands where a mapping belongs; write a mapping of the keys version, organization, owner, mode, guardrails, assignments, exclude and limits
+            1:1: a list stands where a mapping belongs; write a mapping of the keys version, organization, owner, mode, guardrails, assignments, exclude, accept_unproven and limits
         "#]],
     );
     check(
         "version",
         expect![[r#"
-            1:1: "version" stands where a mapping belongs; write a mapping of the keys version, organization, owner, mode, guardrails, assignments, exclude and limits
+            1:1: "version" stands where a mapping belongs; write a mapping of the keys version, organization, owner, mode, guardrails, assignments, exclude, accept_unproven and limits
         "#]],
     );
     check(

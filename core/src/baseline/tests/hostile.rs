@@ -180,7 +180,7 @@ proptest! {
     }
 
     #[test]
-    fn a_good_text_with_slips_is_good_or_told_why(edits in edits(), full in any::<bool>()) {
-        let _ = parse_any(&apply(if full { FULL } else { SHORT }, &edits));
+    fn a_good_text_with_slips_is_good_or_told_why(edits in edits(), which in 0..3_usize) {
+        let _ = parse_any(&apply([SHORT, FULL, levels::BOTH][which], &edits));
     }
 }

@@ -33,6 +33,32 @@ fn models_are_all_or_a_list() {
             models amazon.nova-lite-v1:0, amazon.nova-pro-v1:0:300k
         "#]],
     );
+    // Exclusions alone are taken from all models.
+    check_models(
+        "{exclude: [amazon.titan-embed-text-v2:0]}",
+        expect![[r#"
+            models ALL except amazon.titan-embed-text-v2:0
+        "#]],
+    );
+    check_models(
+        "{exclude: []}",
+        expect![[r#"
+            models ALL
+        "#]],
+    );
+    // Of a key that isn't known, nothing more is said.
+    check_models(
+        "{exlude: [amazon.titan-embed-text-v2:0]}",
+        expect![[r#"
+        8:14: guardrails.corporate.models.exlude: unknown key; write exclude, or remove it
+    "#]],
+    );
+    check_models(
+        "{inclde: [amazon.titan-embed-text-v2:0]}",
+        expect![[r#"
+        8:14: guardrails.corporate.models.inclde: unknown key; write include, or remove it
+    "#]],
+    );
     // What isn't included needs no exclusion, and does no harm.
     check_models(
         "{include: [amazon.nova-pro-v1:0], exclude: [amazon.nova-lite-v1:0]}",
@@ -59,13 +85,13 @@ fn nothing_guarded_is_refused() {
     check_models(
         "{}",
         expect![[r#"
-            8:13: guardrails.corporate.models.include: missing; write include: [ALL], or the models to guard: without it nothing is guarded
+            8:13: guardrails.corporate.models.include: missing, and exclude is missing too; write include: [ALL], or the models to guard, or with exclude those not to guard
         "#]],
     );
     check_models(
         "{exclude: [amazon.nova-pro-v1:0]}",
         expect![[r#"
-            8:13: guardrails.corporate.models.include: missing; write include: [ALL], or the models to guard: without it nothing is guarded
+            models ALL except amazon.nova-pro-v1:0
         "#]],
     );
     check_models(

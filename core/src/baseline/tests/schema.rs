@@ -41,7 +41,7 @@ fn the_schema_has_the_same_keys() {
     check_keys("", keys::BASELINE, &["version", "organization", "owner", "guardrails", "assignments"]);
     check_keys("/$defs/guardrail", keys::GUARDRAIL, &["regions"]);
     check_keys("/$defs/region", keys::REGION, &[]);
-    check_keys("/$defs/models", keys::MODELS, &["include"]);
+    check_keys("/$defs/models", keys::MODELS, &[]);
     check_keys("/$defs/guarding", keys::GUARDING, &[]);
     check_keys("/$defs/copy", keys::COPY, &[]);
     check_keys("/$defs/assignment", keys::ASSIGNMENT, &["targets", "guardrail"]);
@@ -57,6 +57,7 @@ fn the_schema_has_the_same_words() {
     check_words("/$defs/guardrail/properties/on_unusable", keys::ON_UNUSABLE, "keep");
     check_words("/$defs/guardrail/properties/on_blocked_probe", keys::ON_BLOCKED_PROBE, "hold");
     check_words("/$defs/assignment/properties/existing", keys::EXISTING, "adopt");
+    check_words("/$defs/assignment/properties/level", keys::LEVELS, "account");
 }
 
 #[test]
@@ -81,6 +82,7 @@ fn the_reference_tells_every_key_and_word() {
     let words = words.chain(keys::PLACEMENTS.iter().map(|(word, _)| word));
     let words = words.chain(keys::ON_UNUSABLE.iter().map(|(word, _)| word));
     let words = words.chain(keys::ON_BLOCKED_PROBE.iter().map(|(word, _)| word));
+    let words = words.chain(keys::LEVELS.iter().map(|(word, _)| word));
     let words = words.chain(keys::EXISTING.iter().map(|(word, _)| word)).chain([&keys::NONE, &keys::ALL]);
     for word in words {
         assert!(reference.contains(&format!("`{word}`")), "docs/baseline.md says nothing of {word}");

@@ -24,14 +24,14 @@ fn unknown_keys_are_told_with_the_nearest() {
             12:1: Mode: unknown key; write mode, or remove it
             13:1: exlude: unknown key; write exclude, or remove it
             14:1: limit: unknown key; write limits, or remove it
-            15:1: regions: unknown key; remove it; known here are version, organization, owner, mode, guardrails, assignments, exclude and limits
+            15:1: regions: unknown key; remove it; known here are version, organization, owner, mode, guardrails, assignments, exclude, accept_unproven and limits
         "#]],
     );
     check(
         &format!("{SHORT}\"a\\nb\": 1\n{}: 1\n", "k".repeat(80)),
         expect![[r#"
-            12:1: a\nb: unknown key; remove it; known here are version, organization, owner, mode, guardrails, assignments, exclude and limits
-            13:1: kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk…: unknown key; remove it; known here are version, organization, owner, mode, guardrails, assignments, exclude and limits
+            12:1: a\nb: unknown key; remove it; known here are version, organization, owner, mode, guardrails, assignments, exclude, accept_unproven and limits
+            13:1: kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk…: unknown key; remove it; known here are version, organization, owner, mode, guardrails, assignments, exclude, accept_unproven and limits
         "#]],
     );
 }

@@ -74,7 +74,7 @@ fn every_problem_is_told_at_once_with_its_place() {
             6:9: bedrock.guardrail_inference.us-east-1.Config_1: one of two lists of models, and AWS may require both; write both
             7:38: bedrock.guardrail_inference.us-east-1.Config_1.identifier.@@assign: the guardrail is of another Region, and every call would fail; write one of this Region
             8:11: bedrock.guardrail_inference.us-east-1.Config_1.input_tags: AWS's preview had this setting; write selective_content_guarding instead
-            9:65: bedrock.guardrail_inference.us-east-1.Config_1.selective_content_guarding.system.@@assign: "SELECTIVE" is not known; write selective or comprehensive
+            9:65: bedrock.guardrail_inference.us-east-1.Config_1.selective_content_guarding.system.@@assign: "SELECTIVE" is not known; write selective
             11:11: bedrock.guardrail_inference.us-east-1.Config_1.new_setting: AWS documents no such setting; remove it
             14:21: bedrock.guardrail_inference.eu-west-1.config_1: no identifier is assigned: unless a policy above does, accounts are frozen; write one
             17:3: other: AWS documents no such setting; remove it"#]],
@@ -119,6 +119,47 @@ fn what_aws_refuses_stops_reading() {
     );
 }
 
+/// What is nearly right is told with what is right.
+#[test]
+fn slips_are_told_with_what_was_meant() {
+    problems(
+        r#"{"bedrock":{"guardrail_inference":{
+  "US-EAST-1": {"c": {"identifer": {"@@assign": "x"}, "identifier": {"@@assign": " arn:aws:bedrock:us-east-1:111111111111:guardrail/abc:1"}}},
+  "eu-west-1a": {"c": {"identifier": {"@@assign": "arn:aws:bedrock:eu-west-1:111111111111:guardrail/abc:1"}}},
+  "us-gov-west-1": {"c": {"identifier": {"@@assign": "arn:aws:bedrock:us-gov-west-1:111111111111:guardrail/abc:1"}}},
+  "eu-west-1": {"c": {
+    "identifier": {"@@assign": "arn:aws-us-gov:bedrock:us-east-1:111111111111:guardrail/abc:1"},
+    "model_enforcment": {"included_models": {"@@assign": ["ALL"]}},
+    "model_enforcement": {"include": {"@@assign": ["ALL"]}, "included-models": {"@@assign": ["ALL"]}},
+    "selective_content_guarding": {"system": {"@@assign": "COMPREHENSIVE"}, "messages": {"@@assign": "all"}}
+  }}
+}}, "bedrok": {}}"#,
+        &expect![[r#"
+            2:3: bedrock.guardrail_inference.US-EAST-1: no Region; write us-east-1
+            2:23: bedrock.guardrail_inference.US-EAST-1.c.identifer: AWS documents no such setting; write identifier in place of "identifer"
+            2:82: bedrock.guardrail_inference.US-EAST-1.c.identifier.@@assign: " arn:aws:bedrock:us-east-1:111111111111:guardrail/abc:1" is no guardrail's ARN with a numeric version, and every call would fail; write arn:aws:bedrock:us-east-1:111111111111:guardrail/abc:1, without the white space around it
+            3:3: bedrock.guardrail_inference.eu-west-1a: no Region; write eu-west-1
+            4:54: bedrock.guardrail_inference.us-gov-west-1.c.identifier.@@assign: the ARN is of partition aws, and us-gov-west-1 is in aws-us-gov, so every call would fail; write arn:aws-us-gov:…
+            6:32: bedrock.guardrail_inference.eu-west-1.c.identifier.@@assign: the guardrail is of another Region, and every call would fail; write one of this Region
+            6:32: bedrock.guardrail_inference.eu-west-1.c.identifier.@@assign: the ARN is of partition aws-us-gov, and us-east-1 is in aws, so every call would fail; write arn:aws:…
+            7:26: bedrock.guardrail_inference.eu-west-1.c.model_enforcment.included_models: AWS documents no such setting; write model_enforcement in place of "model_enforcment"
+            8:27: bedrock.guardrail_inference.eu-west-1.c.model_enforcement.include: AWS documents no such setting; remove it
+            8:61: bedrock.guardrail_inference.eu-west-1.c.model_enforcement.included-models: AWS documents no such setting; write included_models in place of "included-models"
+            9:59: bedrock.guardrail_inference.eu-west-1.c.selective_content_guarding.system.@@assign: "COMPREHENSIVE" is not known; write comprehensive
+            9:102: bedrock.guardrail_inference.eu-west-1.c.selective_content_guarding.messages.@@assign: "all" is not known; write selective or comprehensive
+            11:5: bedrok: AWS documents no such setting; write bedrock in place of "bedrok""#]],
+    );
+    problems(
+        r#"{"bedrock":{"guardrails":{}}}"#,
+        &expect!["1:13: bedrock.guardrails: AWS documents no such setting; remove it"],
+    );
+    problems(r#"{"tags":{}}"#, &expect!["1:2: tags: AWS documents no such setting; remove it"]);
+    problems(
+        "\u{feff}{\"bedrock\":{}}",
+        &expect!["1:1: it begins with a byte order mark, which is no JSON; save it as UTF-8 without one"],
+    );
+}
+
 #[test]
 fn the_length_counts_with_its_white_space() {
     let fitting = format!("{}{}", " ".repeat(MAX_POLICY_CHARACTERS - 14), r#"{"bedrock":{}}"#);
@@ -130,8 +171,9 @@ fn the_length_counts_with_its_white_space() {
         ],
     );
     // Characters, not bytes.
-    let wide = format!("{}é\":{{}}}}", fitting.trim_end_matches("bedrock\":{}}"));
-    assert_eq!(wide.chars().count(), MAX_POLICY_CHARACTERS - 6);
+    let wide = r#"{"bedrock":{"guardrail_inference":{"us-east-1":{"é":{}}}}}"#;
+    let wide = format!("{}{wide}", " ".repeat(MAX_POLICY_CHARACTERS - wide.chars().count()));
+    assert!(wide.len() > MAX_POLICY_CHARACTERS);
     assert!(BedrockPolicy::check(&wide).is_ok());
 }
 
@@ -268,7 +310,10 @@ fn a_lock_alone_is_one_of_a_container_or_of_both() {
             (is_leaf, is_container),
             "{place}"
         );
-        let unknown = policy.findings().iter().any(|finding| finding.kind == PolicyProblemKind::UnknownKey);
+        let unknown = policy
+            .findings()
+            .iter()
+            .any(|finding| matches!(finding.kind, PolicyProblemKind::UnknownKey { .. }));
         assert_eq!(unknown, is_leaf && is_container, "{place}");
     }
 }

@@ -150,3 +150,69 @@ proptest! {
         prop_assert_eq!(seen, after);
     }
 }
+
+/// The check of a baseline counts characters by itself, because it stands below this module.
+#[test]
+fn a_baseline_is_refused_exactly_where_no_split_is() {
+    for (list, from, to) in [("include", 90, 230), ("exclude", 90, 230), ("exclude", 1_065, 1_085)] {
+        let mut fits = std::collections::BTreeSet::new();
+        for models in from..to {
+            let regions = if from < 1_000 { 24 } else { 1 };
+            let text = baseline_of(regions, list, models);
+            let parsed = crate::baseline::Baseline::parse(&text);
+            let is_refused = parsed.is_err();
+            if let Err(invalid) = &parsed {
+                assert!(
+                    invalid.problems().iter().all(|problem| problem.path.ends_with("guardrail")),
+                    "{invalid}"
+                );
+            }
+            let wanted = wanted_of(&text.replace("    level: organization\n", ""));
+            let parts = split(&point(ROOT), &wanted, &PolicyParts::new());
+            assert_eq!(parts.is_err(), is_refused, "{list} {models}: {parts:?}");
+            fits.insert(is_refused);
+        }
+        assert_eq!(fits.len(), 2, "the border of {list} lies in the range");
+    }
+}
+
+/// A baseline with so many Regions, by name and by ARN, and a list of so many models.
+fn baseline_of(regions: usize, list: &str, models: usize) -> String {
+    let regions: String = (0..regions)
+        .map(|number| {
+            let region = format!("xx-r-{}", number + 1);
+            let arn = format!("{{arn: 'arn:aws:bedrock:{region}:111111111111:guardrail/base1a2b3c4d'}}");
+            format!("      {region}: {}\n", if number % 2 == 0 { &arn } else { "" })
+        })
+        .collect();
+    let models: Vec<String> = (0..models).map(|number| format!("m.{number:04}")).collect();
+    format!(
+        "version: 2\norganization: o-exampleorgid\nowner: \"111111111111\"\nguardrails:\n  floor:\n    name: floor\n    \
+         version: 12\n    models: {{{list}: [{}]}}\n    guarding: {{system: selective}}\n    regions:\n{regions}assignments:\n  \
+         - targets: [r-exam]\n    guardrail: floor\n    level: organization\n",
+        models.join(",")
+    )
+}
+
+/// What its guardrail is to enforce, with an id as long as AWS's where it is named.
+fn wanted_of(text: &str) -> BTreeMap<Region, Enforcement> {
+    use crate::baseline::{Baseline, Selector};
+    let baseline = Baseline::parse(text).unwrap();
+    let (_, guardrail) = baseline.guardrails.iter().next().unwrap();
+    let of = |(region, source): (&Region, &crate::baseline::Source)| {
+        let guardrail_arn = match &source.selector {
+            Selector::Arn(arn) => arn.clone(),
+            Selector::Name(_) => {
+                format!("arn:aws:bedrock:{region}:111111111111:guardrail/abcdefghijkl").parse().unwrap()
+            }
+        };
+        let enforcement = Enforcement {
+            guardrail: guardrail_arn,
+            version: source.version,
+            models: guardrail.models.clone(),
+            guarding: guardrail.guarding,
+        };
+        (region.clone(), enforcement)
+    };
+    guardrail.regions.iter().map(of).collect()
+}

@@ -99,19 +99,18 @@ impl Tree {
     }
 }
 
-/// The operators that the words of a control name; nothing if there is one that means nothing.
+/// The operators that the words of a control name; nothing if there is one that means nothing. `@@all` and `@@none`
+/// stand alone (organization-policies §1.4).
 pub(super) fn allowed(words: &[String]) -> Option<BTreeSet<Operator>> {
-    let mut allowed = BTreeSet::new();
-    for word in words {
-        match word.as_str() {
-            "@@all" => allowed.extend(Operator::ALL),
-            "@@none" => {}
-            word => {
-                allowed.insert(Operator::ALL.into_iter().find(|operator| operator.key() == word)?);
-            }
+    match words.iter().map(String::as_str).collect::<Vec<&str>>().as_slice() {
+        [] => None,
+        ["@@all"] => Some(Operator::ALL.into()),
+        ["@@none"] => Some(BTreeSet::new()),
+        words => {
+            let named = |word: &&str| Operator::ALL.into_iter().find(|operator| operator.key() == *word);
+            words.iter().map(named).collect()
         }
     }
-    (!words.is_empty()).then_some(allowed)
 }
 
 impl<'de> Deserialize<'de> for Tree {

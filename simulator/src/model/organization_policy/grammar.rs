@@ -150,6 +150,12 @@ mod tests {
             document(&json!({ "identifier": { "@@append": [IDENTIFIER] } })),
             document(&json!({ "identifier": { "@@assign": [IDENTIFIER] } })),
             document(&json!({ "identifier": { "@@operators_allowed_for_child_policies": ["@@some"] } })),
+            document(
+                &json!({ "identifier": { "@@operators_allowed_for_child_policies": ["@@none", "@@assign"] } }),
+            ),
+            document(
+                &json!({ "identifier": { "@@operators_allowed_for_child_policies": ["@@all", "@@all"] } }),
+            ),
             document(&json!({ "selective_content_guarding": { "system": { "@@assign": "SELECTIVE" } } })),
             document(&json!({ "selective_content_guarding": { "tools": { "@@assign": "selective" } } })),
             document(&json!({ "model_enforcement": { "included_models": { "@@assign": "ALL" } } })),
