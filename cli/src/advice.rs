@@ -197,7 +197,7 @@ impl Surroundings<'_> {
                 let queue = setting("KEEPER_EVENTS_QUEUE");
                 Some(format!("there is no queue {queue} (KEEPER_EVENTS_QUEUE): {of_hub}"))
             }
-            Call::AssumeRole | Call::Organization | Call::Release | Call::Other => None,
+            Call::AssumeRole | Call::Organization | Call::Release | Call::Probe | Call::Other => None,
         }
     }
 }
@@ -212,7 +212,7 @@ fn denied(failure: &Failure) -> String {
              organizations:{}",
             failure.operation
         ),
-        Call::Parameter | Call::Ledger | Call::Queue | Call::Release | Call::Other => format!(
+        Call::Parameter | Call::Ledger | Call::Queue | Call::Release | Call::Probe | Call::Other => format!(
             "these credentials lack the permission for {}: docs/deploy.md, Which credentials a command needs",
             failure.operation
         ),

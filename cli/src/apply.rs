@@ -11,6 +11,7 @@ use super::asking::Asking;
 use super::deployed::{self, Aim, Following, Until};
 use super::ending::{self, Done};
 use super::interrupts::Interrupts;
+use super::level;
 use super::output::{self, HEADING, paint};
 use super::plan::{self, Meanwhile, Shown};
 use super::reading::ReadingRole;
@@ -136,9 +137,7 @@ impl Application<'_> {
         if output == Output::Json {
             let report = done.as_ref().ok().map(|done| {
                 let mut report = done.report.to_json();
-                if let Some(level) = &done.organization_level {
-                    report["organization_level"] = level.to_json();
-                }
+                report["organization_level"] = json!(done.organization_level.as_ref().map(|it| it.to_json()));
                 report["converged"] = json!(done.report.is_converged() && done.unfinished.is_empty());
                 report
             });
@@ -153,8 +152,8 @@ impl Application<'_> {
         if output == Output::Text && (changes > 0 || report.attempts_anything()) {
             told.print_done(&report);
         }
-        if let Some(level) = level.as_ref().filter(|_| output == Output::Text) {
-            output::print_done(format_args!("organization's level: {}", level.summary()));
+        if output == Output::Text {
+            level::print_done(level.as_ref());
         }
         if self.interrupts.heard() {
             return Err(self.interrupts.ended(self.done().and_no_more()));

@@ -6,9 +6,12 @@ use serde_json::{Value, json};
 
 use super::output::{self, BROKEN, HEADING, HELD, QUIET, paint};
 use super::time::Age;
+use guardrail_keeper::engine::{Keeper, Stopped};
 use jiff::Timestamp;
+use keeper_core::baseline::Baseline;
+use keeper_core::ids::AccountId;
 use keeper_core::organization_level::{OrganizationLevelRecord, OrganizationLevelReport};
-use keeper_core::record::{InheritedLevel, InheritedStanding};
+use keeper_core::record::{InheritedLevel, InheritedProbeResult, InheritedStanding};
 
 /// Prints what would be written, or why nothing is.
 pub(super) fn print_foreseen(report: &OrganizationLevelReport) {
@@ -32,13 +35,20 @@ pub(super) fn print_foreseen(report: &OrganizationLevelReport) {
     }
 }
 
-fn print_frozen(frozen: &BTreeMap<keeper_core::ids::AccountId, String>) {
+fn print_frozen(frozen: &BTreeMap<AccountId, String>) {
     for (account, why) in frozen.iter().filter(|(_, why)| !why.is_empty()) {
         output::print(format_args!("{} {account}: {why}", paint(BROKEN, "frozen")));
     }
     let more = frozen.values().filter(|why| why.is_empty()).count();
     if more > 0 {
         output::print(format_args!("{} {more} accounts more", paint(BROKEN, "frozen")));
+    }
+}
+
+/// Prints what came of it.
+pub(super) fn print_done(report: Option<&OrganizationLevelReport>) {
+    if let Some(report) = report {
+        output::print_done(format_args!("organization's level: {}", report.summary()));
     }
 }
 
@@ -57,13 +67,12 @@ const EXAMPLES: usize = 10;
 
 impl InheritedCounts {
     /// Adds an account.
-    pub(super) fn add(&mut self, account: &keeper_core::ids::AccountId, level: &InheritedLevel) {
+    pub(super) fn add(&mut self, account: &AccountId, level: &InheritedLevel) {
         for (region, one) in &level.regions {
             *self.counts.entry(one.standing).or_default() += 1;
             let failed = one.probe.as_ref().and_then(|probe| match &probe.result {
-                keeper_core::record::InheritedProbeResult::Failed(why) => Some(why),
-                keeper_core::record::InheritedProbeResult::Applied
-                | keeper_core::record::InheritedProbeResult::NotEnabled => None,
+                InheritedProbeResult::Failed(why) => Some(why),
+                InheritedProbeResult::Applied | InheritedProbeResult::NotEnabled => None,
             });
             self.unproven += usize::from(failed.is_some());
             let is_worth_it = !one.standing.is_good() || failed.is_some();
@@ -83,13 +92,23 @@ impl InheritedCounts {
 
 /// The organization's level by the record.
 pub(super) struct LevelStatus {
-    pub(super) record: OrganizationLevelRecord,
-    pub(super) counts: InheritedCounts,
+    record: OrganizationLevelRecord,
+    counts: InheritedCounts,
     /// Whether the baseline assigns anything on this level.
-    pub(super) is_assigned: bool,
+    is_assigned: bool,
 }
 
 impl LevelStatus {
+    /// Reads the last look. `counts` is how accounts stand.
+    pub(super) async fn read(
+        keeper: &Keeper,
+        baseline: &Baseline,
+        counts: InheritedCounts,
+    ) -> Result<LevelStatus, Stopped> {
+        let record = keeper.ledger().organization_level().await?;
+        Ok(LevelStatus { record, counts, is_assigned: baseline.has_organization_level() })
+    }
+
     /// Whether there is anything to say of it.
     fn is_told(&self) -> bool {
         self.is_assigned || self.record.look.is_some()
@@ -122,7 +141,7 @@ impl LevelStatus {
                     output::print(format_args!("{} steps are left to be written", look.left.len()));
                 }
                 if look.frozen_count > 0 {
-                    let named: Vec<&str> = look.frozen.iter().take(EXAMPLES).map(|it| it.as_str()).collect();
+                    let named: Vec<&str> = look.frozen.iter().take(EXAMPLES).map(AccountId::as_str).collect();
                     output::print(format_args!(
                         "{} {} accounts, which no change of a Bedrock policy reaches: {}{}",
                         paint(BROKEN, "frozen"),

@@ -148,16 +148,9 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let deployment =
         DeploymentDocuments::read(&keeper, &present.revision, &effective, &mut read.problems).await?;
     let done = summary.end(&read);
-    let level = LevelStatus {
-        record: keeper.ledger().organization_level().await.map_err(Stopped::Ledger)?,
-        counts: std::mem::take(&mut read.inherited),
-        is_assigned: baseline.has_organization_level(),
-    };
-    let good = done.is_good()
-        && is_present
-        && read.problems.is_empty()
-        && deployment.waiting().is_none()
-        && level.is_good();
+    let level = LevelStatus::read(&keeper, baseline, std::mem::take(&mut read.inherited)).await?;
+    let is_known = is_present && read.problems.is_empty();
+    let good = is_known && done.is_good() && deployment.waiting().is_none() && level.is_good();
     match arguments.output {
         Form::Text => {
             let names = done.listed_names().and_units(&keeper, done.listed_units()).await;

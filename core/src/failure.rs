@@ -119,6 +119,8 @@ pub enum Call {
     Queue,
     /// An enforcement is removed.
     Release,
+    /// A guardrail is tried.
+    Probe,
     /// Any other.
     Other,
 }
@@ -132,6 +134,7 @@ impl Call {
             "GetItem" | "PutItem" | "BatchGetItem" | "Scan" => Call::Ledger,
             "SendMessage" | "SendMessageBatch" => Call::Queue,
             "DeleteEnforcedGuardrailConfiguration" => Call::Release,
+            "ApplyGuardrail" => Call::Probe,
             _ => Call::Other,
         }
     }

@@ -29,7 +29,6 @@ pub use account::{AccountRecord, Closed, Sequence, Superseded};
 pub use arrival::{Arrival, Arrivals};
 pub use inherited::{
     InheritedLevel, InheritedProbe, InheritedProbeResult, InheritedRegion, InheritedStanding,
-    PROBE_COUNTS_SECONDS,
 };
 pub use look::{Checked, Entry, Expected, LastSeen};
 pub use news::{Announcement, IN_OUR_NAME, News, NewsId, NewsKind, PASSES_WITHIN_SECONDS};

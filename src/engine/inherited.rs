@@ -11,7 +11,7 @@ use super::guardrails::{CatalogScope, read_catalog};
 use crate::baseline::Baseline;
 use crate::cloud::{Reader, Session};
 use crate::enforcement::Enforcement;
-use crate::failure::{Category, Code, Failure};
+use crate::failure::{Call, Category, Code, Failure};
 use crate::ids::{AccountId, Region};
 use crate::ledger::LedgerError;
 use crate::observed::ProbeAnswer;
@@ -131,7 +131,7 @@ async fn probed(
 /// Whether Bedrock in the Region doesn't know the account's credentials, though other Regions do: the Region isn't enabled
 /// in the account, so that nobody can use it there.
 fn is_not_enabled(failure: &Failure) -> bool {
-    failure.operation == "ApplyGuardrail"
+    failure.call() == Call::Probe
         && failure.category == Category::NotReady
         && matches!(failure.code, Code::UnknownCredentials | Code::Other)
 }

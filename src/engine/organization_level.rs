@@ -7,32 +7,30 @@
 //! Nothing is written that [`decide`] doesn't return. A step that finds something else than was read stops the writing,
 //! and the next task begins with a new look.
 
+mod deciding;
 mod looking;
 mod writing;
-
-use std::collections::BTreeMap;
 
 use tracing::{error, info, warn};
 
 use super::baselines::PresentBaseline;
 use super::effect::{Effect, Notice, OrganizationNotice};
-use super::inherited::inherited_by_record;
 use super::tasks::wait_for;
 use super::{Keeper, Stopped};
 use crate::baseline::{Baseline, Revision};
-use crate::bedrock_policy::{
-    OrganizationDecision, OrganizationHold, OrganizationLevel, OrganizationWants, decide,
-};
+use crate::bedrock_policy::OrganizationDecision;
 use crate::failure::Failure;
 use crate::ids::AccountId;
 use crate::limits::EffectiveBaseline;
 use crate::organization_level::{
-    OrganizationLevelRecord, OrganizationLevelReport, RecordedHold, RecordedProofs, StoppedStep, WantedDigest,
+    OrganizationLevelRecord, OrganizationLevelReport, RecordedHold, StoppedStep, WantedDigest,
 };
-use crate::record::InheritedLevel;
 use crate::settings::OrganizationAccess;
 use crate::task::{Cause, Handout, OrganizationTask, SUPERSEDED_AFTER_MS, Task};
+use deciding::{decision, is_approved};
 use looking::{LevelView, look};
+
+pub use deciding::foresee_organization_level;
 use writing::write;
 
 /// How often one task looks: once, and once more after it wrote.
@@ -215,118 +213,6 @@ async fn decided(
     }
     record(keeper, &view, report, digest).await?;
     Ok(wrote_all && !is_last)
-}
-
-/// Decides by one look. `is_repair` is whether what is wanted was carried out before.
-async fn decision(
-    keeper: &Keeper,
-    followed: &EffectiveBaseline,
-    mut view: LevelView,
-    (is_approved, is_repair): (bool, bool),
-) -> Result<(OrganizationDecision, LevelView), NotLooked> {
-    // Whether there is anything to write doesn't depend on who is there.
-    if decided_by(keeper, followed, &view, (is_approved, is_repair), BTreeMap::new())
-        == OrganizationDecision::NothingToWrite
-    {
-        return Ok((OrganizationDecision::NothingToWrite, view));
-    }
-    view = view.with_accounts(keeper).await?;
-    if !view.organization.unplaced.is_empty() {
-        let unplaced = view.organization.unplaced.keys().cloned().collect();
-        return Ok((OrganizationDecision::Held(vec![OrganizationHold::Unplaced(unplaced)]), view));
-    }
-    let inherited = inherited_by_record(keeper).await?;
-    Ok((decided_by(keeper, followed, &view, (is_approved, is_repair), inherited), view))
-}
-
-fn decided_by(
-    keeper: &Keeper,
-    EffectiveBaseline { baseline, candidate, .. }: &EffectiveBaseline,
-    view: &LevelView,
-    (is_approved, is_repair): (bool, bool),
-    inherited: BTreeMap<AccountId, InheritedLevel>,
-) -> OrganizationDecision {
-    let wants = OrganizationWants {
-        policies: &view.level.policies,
-        mode: baseline.mode,
-        puts_back: candidate.is_some(),
-        limits: baseline.limits,
-        is_approved,
-    };
-    let proofs = RecordedProofs {
-        versions: view.versions.clone(),
-        inherited,
-        accounts: &view.organization.accounts,
-        accepted: &baseline.accept_unproven,
-        restored: is_repair.then_some(&view.level),
-        now: keeper.clock.now(),
-    };
-    let level = OrganizationLevel {
-        is_enabled: view.is_enabled,
-        present: &view.present,
-        own: &view.own,
-        accounts: &view.paths,
-        frozen: &view.frozen,
-    };
-    decide(level, wants, &proofs)
-}
-
-/// What would be written on the organization's level if this baseline were followed, and why not, if so. Where nothing
-/// but an approval is missing, the steps are named as well. Reads only, and records nothing.
-///
-/// # Errors
-/// When it can't be read, in words.
-pub async fn foresee_organization_level(
-    keeper: &Keeper,
-    baseline: &Baseline,
-) -> Result<Option<OrganizationLevelReport>, String> {
-    let in_words = |why: NotLooked| match why {
-        NotLooked::Failed(failure) => failure.to_string(),
-        NotLooked::Because(why) => why,
-    };
-    let known = keeper.ledger.organization_level().await.map_err(|error| error.to_string())?;
-    if !baseline.has_organization_level() && known.own.is_empty() {
-        return Ok(None);
-    }
-    let mut report = OrganizationLevelReport::new(baseline.revision.clone());
-    let view = match Box::pin(look(keeper, baseline)).await.map_err(in_words)? {
-        Ok(view) => view,
-        Err(hold) => {
-            report.holds = vec![RecordedHold::from(&*hold)];
-            return Ok(Some(report));
-        }
-    };
-    let followed = EffectiveBaseline { baseline: baseline.clone(), candidate: None, approved: true };
-    let digest = WantedDigest::of(&view.level.policies);
-    report.is_repair = view.known.confirmed.as_ref() == Some(&digest);
-    report.frozen.clone_from(&view.reasons);
-    let is_approved = report.is_repair || is_approved(keeper, &followed).await.map_err(in_words)?;
-    let (mut decided, view) =
-        decision(keeper, &followed, view, (is_approved, report.is_repair)).await.map_err(in_words)?;
-    report.holds = view.holds.iter().map(RecordedHold::from).collect();
-    if let OrganizationDecision::Held(holds) = &decided {
-        report.holds.extend(holds.iter().map(RecordedHold::from));
-        if let [OrganizationHold::NotApproved(_)] = holds.as_slice() {
-            let inherited = inherited_by_record(keeper).await.map_err(|error| error.to_string())?;
-            decided = decided_by(keeper, &followed, &view, (true, report.is_repair), inherited);
-        }
-    }
-    match decided {
-        OrganizationDecision::Write(steps) | OrganizationDecision::WouldWrite(steps) => {
-            report.left = steps.steps().iter().map(ToString::to_string).collect();
-            report.extent = steps.extent();
-        }
-        OrganizationDecision::NothingToWrite => report.is_confirmed = report.holds.is_empty(),
-        OrganizationDecision::Held(_) => {}
-    }
-    Ok(Some(report))
-}
-
-/// Whether a person approved the revision that is followed.
-async fn is_approved(keeper: &Keeper, followed: &EffectiveBaseline) -> Result<bool, NotLooked> {
-    let approval = keeper.ledger.revision_approval().await?;
-    let revision = &followed.baseline.revision;
-    Ok(approval.is_some_and(|approval| approval.revision == *revision && approval.approvals > 0))
 }
 
 /// Records what the look came to.

@@ -9,7 +9,8 @@
 //!
 //! At the end others take back what they did, a person approves, and everything has to be as the baseline wants it.
 //!
-//! `LEVEL_HISTORIES=NUMBER` tells more of them, and `LEVEL_SEED=SEED` one alone.
+//! `LEVEL_HISTORIES=NUMBER` tells more of them, `LEVEL_FIRST=SEED` begins with another one, and `LEVEL_SEED=SEED` tells one
+//! alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -304,9 +305,12 @@ impl Tale {
     fn the_baseline_changes(&mut self) -> String {
         self.assignments = self.dice.below(ASSIGNMENTS);
         let version = if self.dice.chance(70) { 2 } else { 1 };
+        let before = self.document.text();
         self.document = Document { version, ..document(&assigned(self.assignments)) };
         self.world.publish(&self.document);
-        self.approved = self.dice.chance(70);
+        // The same text is the same revision, and an approval is not taken back.
+        let is_new = before != self.document.text();
+        self.approved = self.dice.chance(70) || self.approved && !is_new;
         format!("baseline {} with version {version}, approved: {}", self.assignments, self.approved)
     }
 
@@ -440,7 +444,10 @@ async fn nothing_that_others_do_makes_the_keeper_break_or_unguard_anybody() {
     let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
     let seeds: Vec<u64> = match number("LEVEL_SEED") {
         Some(seed) => vec![seed],
-        None => (1..=number("LEVEL_HISTORIES").unwrap_or(8)).collect(),
+        None => {
+            let first = number("LEVEL_FIRST").unwrap_or(1);
+            (first..first + number("LEVEL_HISTORIES").unwrap_or(8)).collect()
+        }
     };
     let mut judged = 0;
     for seed in &seeds {

@@ -192,11 +192,7 @@ impl StatusReader<'_> {
         if !self.units.is_empty() && !self.units.iter().any(under) {
             return;
         }
-        if let (Some(level), Belonging::Member(_) | Belonging::Unknown) = (&record.inherited, membership)
-            && record.closed.is_none()
-        {
-            read.inherited.add(id, level);
-        }
+        read.inherited(id, membership, record);
         if record.offboarding.is_some() {
             read.leaving.insert(id.clone());
         }
@@ -248,6 +244,16 @@ impl StatusReader<'_> {
                 *read.skipped.entry(account.state.to_string()).or_default() += 1;
                 behind(&format!("the account is {}", account.state), &mut tell);
             }
+        }
+    }
+}
+
+impl ReadResult {
+    /// Counts how a member stands on the organization's level.
+    fn inherited(&mut self, id: &AccountId, membership: &Belonging, record: &AccountRecord) {
+        let is_member = !matches!(membership, Belonging::Gone) && record.closed.is_none();
+        if let Some(level) = record.inherited.as_ref().filter(|_| is_member) {
+            self.inherited.add(id, level);
         }
     }
 }

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::detail::{CauseDetail, Circumstances, ReasonDetail, cut};
 use super::{Event, FORMAT, Kind};
 use crate::baseline::Revision;
+use crate::bedrock_policy::ChangeExtent;
 use crate::ids::AccountId;
 use crate::organization_level::{OrganizationLevelRecord, OrganizationLevelReport};
 
@@ -49,74 +50,87 @@ pub(super) fn events(
     known: &OrganizationLevelRecord,
     circumstances: Circumstances<'_>,
 ) -> Vec<Event> {
-    let with = |code: &str, text: &str| BedrockPoliciesDetail {
-        version: FORMAT,
-        revision: &report.revision,
-        extent: None,
-        steps: None,
-        left: None,
-        repair: None,
-        holds: None,
-        accounts: None,
-        frozen: None,
-        reason: ReasonDetail::new(code.to_owned(), text),
-        cause: CauseDetail::of(circumstances.cause),
-    };
     let event = |kind, detail: BedrockPoliciesDetail<'_>| Event {
         kind,
         detail: json!(detail),
         time: circumstances.now,
     };
-    let mut events = Vec::new();
-    if !report.taken.is_empty() {
-        let code = if report.is_repair { "repaired" } else { "changed" };
-        let extent = report.extent;
-        events.push(event(
-            Kind::BedrockPoliciesChanged,
-            BedrockPoliciesDetail {
-                extent: Some(ExtentDetail {
-                    accounts: extent.accounts,
-                    added: extent.added,
-                    replaced: extent.replaced,
-                    released: extent.released,
-                }),
-                steps: Some(report.taken.iter().take(NAMED).map(|step| cut(step)).collect()),
-                left: Some(report.left.len()),
-                repair: Some(report.is_repair),
-                ..with(code, &report.summary())
-            },
-        ));
+    let blank = |code: &str, text: &str| BedrockPoliciesDetail::of(report, circumstances, code, text);
+    let changed = changed(report, blank).map(|detail| event(Kind::BedrockPoliciesChanged, detail));
+    let held = held(report, known, blank).map(|detail| event(Kind::BedrockPoliciesHeld, detail));
+    let frozen = frozen(report, known, blank).map(|detail| event(Kind::AccountsFrozen, detail));
+    changed.into_iter().chain(held).chain(frozen).collect()
+}
+
+impl<'a> BedrockPoliciesDetail<'a> {
+    /// With a reason, and nothing else yet.
+    fn of(
+        report: &'a OrganizationLevelReport,
+        circumstances: Circumstances<'a>,
+        code: &str,
+        text: &str,
+    ) -> BedrockPoliciesDetail<'a> {
+        BedrockPoliciesDetail {
+            version: FORMAT,
+            revision: &report.revision,
+            extent: None,
+            steps: None,
+            left: None,
+            repair: None,
+            holds: None,
+            accounts: None,
+            frozen: None,
+            reason: ReasonDetail::new(code.to_owned(), text),
+            cause: CauseDetail::of(circumstances.cause),
+        }
     }
-    if let Some(first) = report.holds.first()
-        && report.holds != known.told_holds
-    {
-        let texts: Vec<&str> = report.holds.iter().map(|hold| hold.text.as_str()).collect();
-        let holds =
-            report.holds.iter().map(|hold| ReasonDetail::new(hold.code.clone(), &hold.text)).collect();
-        let detail = BedrockPoliciesDetail { holds: Some(holds), ..with(&first.code, &texts.join("; ")) };
-        events.push(event(Kind::BedrockPoliciesHeld, detail));
+}
+
+fn changed<'a>(
+    report: &OrganizationLevelReport,
+    blank: impl Fn(&str, &str) -> BedrockPoliciesDetail<'a>,
+) -> Option<BedrockPoliciesDetail<'a>> {
+    if report.taken.is_empty() {
+        return None;
     }
-    let is_new = |account: &&AccountId| !known.told_frozen.contains(*account);
-    if report.frozen.keys().any(|account| is_new(&account)) {
-        let accounts: Vec<&AccountId> = report.frozen.keys().filter(is_new).take(NAMED).collect();
-        let why: Vec<String> = report
-            .frozen
-            .iter()
-            .filter(|(_, why)| !why.is_empty())
-            .map(|(account, why)| format!("{account}: {why}"))
-            .collect();
-        let text = format!(
-            "no change of a Bedrock policy reaches them, because their merged policy is invalid: {}",
-            why.join("; ")
-        );
-        events.push(event(
-            Kind::AccountsFrozen,
-            BedrockPoliciesDetail {
-                accounts: Some(accounts),
-                frozen: Some(report.frozen.len()),
-                ..with("frozen", &text)
-            },
-        ));
+    let ChangeExtent { accounts, added, replaced, released } = report.extent;
+    let code = if report.is_repair { "repaired" } else { "changed" };
+    Some(BedrockPoliciesDetail {
+        extent: Some(ExtentDetail { accounts, added, replaced, released }),
+        steps: Some(report.taken.iter().take(NAMED).map(|step| cut(step)).collect()),
+        left: Some(report.left.len()),
+        repair: Some(report.is_repair),
+        ..blank(code, &report.summary())
+    })
+}
+
+fn held<'a>(
+    report: &OrganizationLevelReport,
+    known: &OrganizationLevelRecord,
+    blank: impl Fn(&str, &str) -> BedrockPoliciesDetail<'a>,
+) -> Option<BedrockPoliciesDetail<'a>> {
+    let first = report.holds.first().filter(|_| report.holds != known.told_holds)?;
+    let texts: Vec<&str> = report.holds.iter().map(|hold| hold.text.as_str()).collect();
+    let holds = report.holds.iter().map(|hold| ReasonDetail::new(hold.code.clone(), &hold.text)).collect();
+    Some(BedrockPoliciesDetail { holds: Some(holds), ..blank(&first.code, &texts.join("; ")) })
+}
+
+fn frozen<'a>(
+    report: &'a OrganizationLevelReport,
+    known: &OrganizationLevelRecord,
+    blank: impl Fn(&str, &str) -> BedrockPoliciesDetail<'a>,
+) -> Option<BedrockPoliciesDetail<'a>> {
+    let new: Vec<&AccountId> =
+        report.frozen.keys().filter(|account| !known.told_frozen.contains(*account)).take(NAMED).collect();
+    if new.is_empty() {
+        return None;
     }
-    events
+    let named = report.frozen.iter().filter(|(_, why)| !why.is_empty());
+    let why: Vec<String> = named.map(|(account, why)| format!("{account}: {why}")).collect();
+    let text = format!(
+        "no change of a Bedrock policy reaches them, because their merged policy is invalid: {}",
+        why.join("; ")
+    );
+    let count = Some(report.frozen.len());
+    Some(BedrockPoliciesDetail { accounts: Some(new), frozen: count, ..blank("frozen", &text) })
 }

@@ -12,7 +12,7 @@ use crate::ids::{GuardrailArn, GuardrailVersion, Region};
 use crate::words::words;
 
 /// How long a probe counts, in seconds: a day. A sweep that looks again twice a day keeps every probe fresh.
-pub const PROBE_COUNTS_SECONDS: i64 = 24 * 3600;
+const PROBE_COUNTS_SECONDS: i64 = 24 * 3600;
 
 /// After how long a probe that succeeded is made again, in seconds: long before it counts no more.
 const PROBED_AGAIN_SECONDS: i64 = 10 * 3600;
