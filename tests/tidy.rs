@@ -77,7 +77,7 @@ const MODULES: &[(&str, Uses)] = &[
     (
         "outcome",
         Only(
-            "words ids own_roles enforcement baseline observed record resolved organization_level plan limits task status report",
+            "words ids own_roles enforcement baseline observed record resolved bedrock_policy organization_level plan limits task status report",
         ),
     ),
     ("metrics", Only("record organization_level plan limits task status report outcome")),

@@ -135,12 +135,7 @@ impl Application<'_> {
         };
         let done = self.write(&survey, meanwhile.as_ref()).await;
         if output == Output::Json {
-            let report = done.as_ref().ok().map(|done| {
-                let mut report = done.report.to_json();
-                report["organization_level"] = json!(done.organization_level.as_ref().map(|it| it.to_json()));
-                report["converged"] = json!(done.report.is_converged() && done.unfinished.is_empty());
-                report
-            });
+            let report = done.as_ref().ok().map(level::done_in_json);
             let unfinished = done.as_ref().ok().map(|done| &done.unfinished);
             let mut told = json!({ "planned": [planned], "report": report, "unfinished": unfinished });
             if let Err(stopped) = &done {

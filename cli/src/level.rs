@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::output::{self, BROKEN, HEADING, HELD, QUIET, paint};
 use super::time::Age;
 use guardrail_keeper::engine::{Keeper, Stopped};
+use guardrail_keeper::handler::DoneHere;
 use jiff::Timestamp;
 use keeper_core::baseline::Baseline;
 use keeper_core::ids::AccountId;
@@ -50,6 +51,15 @@ pub(super) fn print_done(report: Option<&OrganizationLevelReport>) {
     if let Some(report) = report {
         output::print_done(format_args!("organization's level: {}", report.summary()));
     }
+}
+
+/// The report of what was done here, of both levels, for programs.
+pub(super) fn done_in_json(done: &DoneHere) -> Value {
+    let DoneHere { report, organization_level, unfinished } = done;
+    let mut told = report.to_json();
+    told["organization_level"] = json!(organization_level.as_ref().map(OrganizationLevelReport::to_json));
+    told["converged"] = json!(report.is_converged() && unfinished.is_empty());
+    told
 }
 
 /// How accounts stand on the organization's level, counted while the record is read.

@@ -186,8 +186,7 @@ pub struct Granted {
     pub revision: Revision,
 }
 
-/// How many lines of a target's history are kept. An account's record has to stay far below the
-/// 400 KB of one DynamoDB item, with thirty Regions and more.
+/// How many lines of a target's history are kept: thirty Regions have to fit into 400 KB, DynamoDB's item, by far.
 const HISTORY_KEPT: usize = 12;
 
 /// Longer sentences are cut: a reason is there to be read, and an answer of AWS has no bound.
