@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use aws_sdk_organizations::Client;
+use aws_sdk_organizations::operation::list_tags_for_resource::ListTagsForResourceOutput;
 use aws_sdk_organizations::types::{PolicyType, Tag};
 
 use super::Session;
@@ -108,6 +109,6 @@ impl BedrockPolicyWriter {
         const OPERATION: &str = "ListTagsForResource";
         let pages = self.client.list_tags_for_resource().resource_id(policy.as_str()).into_paginator().send();
         let pages = pages.try_collect().await.map_err(|error| failure(OPERATION, &error))?;
-        Ok(pages.iter().flat_map(|page| page.tags()).any(|tag| tag.key() == OWN_POLICY_TAG))
+        Ok(pages.iter().flat_map(ListTagsForResourceOutput::tags).any(|tag| tag.key() == OWN_POLICY_TAG))
     }
 }

@@ -55,8 +55,11 @@ pub(super) struct Sessions {
     own_account: AccountId,
     partition: Partition,
     clock: Clock,
-    held: Mutex<HashMap<(AccountId, RoleName), Arc<OnceCell<HeldSession>>>>,
+    held: Mutex<HashMap<(AccountId, RoleName), HeldCell>>,
 }
+
+/// A session that is held, or is being made.
+type HeldCell = Arc<OnceCell<HeldSession>>;
 
 #[derive(Debug)]
 struct HeldSession {

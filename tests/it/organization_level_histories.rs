@@ -63,8 +63,9 @@ fn moment(model: &mut Model) -> Moment {
         .filter(|account| account.state == AccountState::Active)
         .map(|account| account.id.clone())
         .collect();
-    let frozen =
-        active.iter().filter(|account| model.effective_policy(account).is_some_and(|it| it.is_frozen()));
+    let frozen = active
+        .iter()
+        .filter(|account| model.effective_policy(account).is_some_and(simulator::EffectivePolicy::is_frozen));
     let frozen = frozen.cloned().collect();
     let own =
         model.organization.policies.iter().filter(|policy| policy.tags.contains_key("guardrail-keeper"));
@@ -435,8 +436,7 @@ async fn tell(seed: u64) -> usize {
         tale.check(seed);
     }
     tale.settle(seed).await;
-    let judged = tale.judge.lock().unwrap().judged;
-    judged
+    tale.judge.lock().unwrap().judged
 }
 
 #[tokio::test]
