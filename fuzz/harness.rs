@@ -112,7 +112,7 @@ fn check_line(trigger: &Trigger) {
     match json["outcome"].as_str() {
         Some("reconcile") => assert!(json["accounts"] != nothing && json["regions"] != nothing),
         Some("departed") => assert!(json["accounts"] != nothing && json["guardrail"].is_null()),
-        Some("ignore" | "reject") => {
+        Some("bedrock_policies" | "ignore" | "reject") => {
             assert!(json["accounts"] == nothing && json["regions"] == nothing && json["guardrail"].is_null());
         }
         other => panic!("not an outcome: {other:?}"),

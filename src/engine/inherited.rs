@@ -21,6 +21,7 @@ use crate::record::{
     AccountRecord, InheritedLevel, InheritedProbe, InheritedProbeResult, InheritedRegion, InheritedStanding,
 };
 use crate::resolved::{Resolved, ResolvedTarget, resolve};
+use crate::settings::OrganizationAccess;
 use crate::task::AccountTask;
 
 /// Looks at what an account has of the organization's level, and records it. Where neither the baseline has that level nor
@@ -33,6 +34,10 @@ pub(super) async fn look_at_inherited(
     task: &AccountTask,
     account: &Account,
 ) {
+    if keeper.settings.organization_access == OrganizationAccess::None {
+        // This deployment has nothing to do with that level, nor permission to ask.
+        return;
+    }
     let known = match keeper.ledger.account(&account.id).await {
         Ok(record) => record.inherited,
         Err(error) => {

@@ -5,7 +5,7 @@ use std::thread;
 
 use simulator::Server;
 
-use crate::world::{FUNCTION_ROLE, MEMBER_ROLE, READER};
+use crate::world::{FUNCTION_ROLE, MEMBER_ROLE, ORGANIZATION_ROLE, READER};
 
 pub mod record;
 
@@ -15,13 +15,18 @@ pub struct Recorder {
     /// The account that owns the guardrails.
     owner: String,
     copies: AtomicBool,
-    /// Whether the keeper writes Bedrock policies.
-    organization: bool,
+    /// Who writes Bedrock policies, by the word of `calls.txt`; empty for nobody.
+    organization: &'static str,
 }
 
 impl Recorder {
-    pub fn new(hub: &'static str, owner: &str, organization: bool, baseline: &str) -> Recorder {
+    pub fn new(hub: &'static str, owner: &str, organization: Option<&str>, baseline: &str) -> Recorder {
         let owner = owner.to_owned();
+        let organization = match organization {
+            None | Some("none") => "",
+            Some("own") => "organization",
+            Some(_) => "organization-role",
+        };
         let recorder = Recorder { hub, owner, copies: AtomicBool::new(false), organization };
         recorder.published(baseline);
         recorder
@@ -54,6 +59,7 @@ impl Recorder {
                 (MEMBER_ROLE, account) if by_the_function && account == self.owner => "owner",
                 (MEMBER_ROLE, _) if by_the_function => "member",
                 (READER, _) => "reader",
+                (ORGANIZATION_ROLE, _) if by_the_function => "organization",
                 _ => continue,
             };
             let owns = match role {
@@ -64,7 +70,7 @@ impl Recorder {
             let parts = [
                 (self.copies.load(Ordering::Relaxed), "copies"),
                 (owns, "owns"),
-                (self.organization, "organization"),
+                (!self.organization.is_empty(), self.organization),
             ];
             let parts: Vec<&str> =
                 parts.into_iter().filter(|(holds, _)| *holds).map(|(_, part)| part).collect();

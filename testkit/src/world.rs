@@ -40,6 +40,8 @@ pub const SANDBOX: &str = "ou-exam-sandbox1";
 pub const MEMBER_ROLE: &str = "GuardrailKeeperMember";
 /// The role of `deploy/reader-role.yaml`.
 pub const READER: &str = "GuardrailKeeperReader";
+/// The role of `deploy/management.yaml` that writes Bedrock policies.
+pub const ORGANIZATION_ROLE: &str = "GuardrailKeeperOrganization";
 pub const FUNCTION_ROLE: &str = "arn:aws:iam::111111111111:role/GuardrailKeeperFunction";
 pub const PARAMETER: &str = "/guardrail-keeper/baseline";
 /// Where a person approves a revision.
@@ -174,7 +176,7 @@ impl Setup {
         }
         let owner =
             Baseline::parse(&baseline).map_or(OWNER.to_owned(), |baseline| baseline.owner.to_string());
-        let organization = variables.contains_key("KEEPER_ORGANIZATION_ROLE");
+        let organization = variables.get("KEEPER_ORGANIZATION_ROLE").map(String::as_str);
         let recorder = Recorder::new(hub, &owner, organization, &baseline);
         World { server, keeper, clock, folder, variables, patience, hub, recorder }
     }

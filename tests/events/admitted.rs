@@ -276,6 +276,7 @@ fn queues() -> (BTreeMap<String, Vec<Value>>, Vec<String>) {
         )
         .collect();
     let mut given = given();
+    given.insert("WritesPolicies", "true");
     given.extend(queues.iter().map(|name| (name.as_str(), name.as_str())));
     given.extend(arns.iter().map(|(name, arn)| (name.as_str(), arn.as_str())));
     let mut policies: BTreeMap<String, Vec<Value>> = BTreeMap::new();
@@ -301,7 +302,7 @@ fn queues() -> (BTreeMap<String, Vec<Value>>, Vec<String>) {
 #[test]
 fn only_the_rules_of_the_stack_fill_the_queue_of_events() {
     let (policies, rules) = queues();
-    assert_eq!(rules.len(), 12);
+    assert_eq!(rules.len(), 14);
     for (queue, statements) in &policies {
         let arn = format!("arn:aws:sqs:us-east-1:{HUB}:{queue}");
         let takes_events = queue.starts_with("Events");

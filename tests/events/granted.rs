@@ -24,6 +24,11 @@ pub(crate) const GUARDRAIL_KEY: &str = "arn:aws:kms:us-east-1:222222222222:key/g
 pub(crate) const OF_FUNCTION: &str = "lambda:SourceFunctionArn";
 pub(crate) const FUNCTION: &str = "arn:aws:lambda:us-east-1:222222222222:function:guardrail-keeper-Keeper-1";
 
+/// The type of the policies that a call is about.
+pub(crate) const POLICY_TYPE: &str = "organizations:PolicyType";
+/// The tag of the keeper's Bedrock policies (src/cloud/bedrock_policy_writer.rs).
+pub(crate) const OWN_POLICY: &str = guardrail_keeper::cloud::OWN_POLICY_TAG;
+
 /// The tag of copies.
 pub(crate) const TAG: &str = keeper_core::copy::SOURCE_TAG;
 
@@ -62,19 +67,130 @@ const BY_SERVICES: &[(&str, &str, &str, &str)] = &[
         "Bedrock asks for it besides where the copy has a cross-Region profile",
     ),
     ("member", "bedrock:UpdateGuardrail", ":guardrail-profile/", "as for the function"),
+    (
+        "function",
+        "organizations:AttachPolicy",
+        ":root/",
+        "Organizations asks for it on what the policy is attached to as well",
+    ),
+    (
+        "function",
+        "organizations:AttachPolicy",
+        ":ou/",
+        "Organizations asks for it on what the policy is attached to as well",
+    ),
+    (
+        "function",
+        "organizations:AttachPolicy",
+        ":account/",
+        "Organizations asks for it on what the policy is attached to as well",
+    ),
+    (
+        "function",
+        "organizations:DetachPolicy",
+        ":root/",
+        "Organizations asks for it on what the policy is attached to as well",
+    ),
+    (
+        "function",
+        "organizations:DetachPolicy",
+        ":ou/",
+        "Organizations asks for it on what the policy is attached to as well",
+    ),
+    (
+        "function",
+        "organizations:DetachPolicy",
+        ":account/",
+        "Organizations asks for it on what the policy is attached to as well",
+    ),
+    (
+        "function",
+        "organizations:TagResource",
+        ":policy/",
+        "Organizations asks for it where a policy is created with tags",
+    ),
+    (
+        "organization",
+        "organizations:AttachPolicy",
+        ":root/",
+        "Organizations asks for it on what the policy is attached to as well",
+    ),
+    (
+        "organization",
+        "organizations:AttachPolicy",
+        ":ou/",
+        "Organizations asks for it on what the policy is attached to as well",
+    ),
+    (
+        "organization",
+        "organizations:AttachPolicy",
+        ":account/",
+        "Organizations asks for it on what the policy is attached to as well",
+    ),
+    (
+        "organization",
+        "organizations:DetachPolicy",
+        ":root/",
+        "Organizations asks for it on what the policy is attached to as well",
+    ),
+    (
+        "organization",
+        "organizations:DetachPolicy",
+        ":ou/",
+        "Organizations asks for it on what the policy is attached to as well",
+    ),
+    (
+        "organization",
+        "organizations:DetachPolicy",
+        ":account/",
+        "Organizations asks for it on what the policy is attached to as well",
+    ),
+    (
+        "organization",
+        "organizations:TagResource",
+        ":policy/",
+        "Organizations asks for it where a policy is created with tags",
+    ),
 ];
 
-const ROLES: [&str; 4] = ["function", "member", "owner", "reader"];
+const ROLES: [&str; 5] = ["function", "member", "organization", "owner", "reader"];
 
-/// Whether there are copies, and whether the hub owns the guardrails.
-const STACKS: [(bool, bool); 4] = [(false, false), (true, false), (false, true), (true, true)];
+/// What a stack's parameters say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Shape {
+    /// Whether there are copies.
+    pub(crate) copies: bool,
+    /// Whether the hub owns the guardrails.
+    pub(crate) owns: bool,
+    /// Who writes Bedrock policies.
+    pub(crate) level: Level,
+}
+
+/// Who writes Bedrock policies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Level {
+    #[default]
+    Nobody,
+    /// The function, by its own role.
+    TheFunction,
+    /// The function, by a role in the management account.
+    ARole,
+}
+
+/// Every stack.
+fn stacks() -> impl Iterator<Item = Shape> {
+    let levels = [Level::Nobody, Level::TheFunction, Level::ARole];
+    levels.into_iter().flat_map(|level| {
+        let both = [(false, false), (true, false), (false, true), (true, true)];
+        both.map(|(copies, owns)| Shape { copies, owns, level })
+    })
+}
 
 /// One line of the file.
 #[derive(Clone, Debug)]
 struct Call {
     role: String,
-    copies: bool,
-    owns: bool,
+    shape: Shape,
     action: String,
     resource: String,
     sources: Vec<String>,
@@ -93,10 +209,15 @@ fn calls() -> Vec<Call> {
                     .unwrap_or_else(|| panic!("{line:?} is no call"))
                     .to_owned()
             });
+            let has = |part: &str| deployment.split('+').any(|word| word == part);
+            let level = match (has("organization"), has("organization-role")) {
+                (false, false) => Level::Nobody,
+                (true, _) => Level::TheFunction,
+                (false, true) => Level::ARole,
+            };
             Call {
                 role: (*role).to_owned(),
-                copies: deployment.split('+').any(|word| word == "copies"),
-                owns: deployment.split('+').any(|word| word == "owns"),
+                shape: Shape { copies: has("copies"), owns: has("owns"), level },
                 action: (*action).to_owned(),
                 resource: (*resource).to_owned(),
                 sources: sources.collect(),
@@ -117,6 +238,8 @@ impl Call {
             ("REGION", "us-east-1"),
             ("account/o-exampleorgid/ID", "account/o-exampleorgid/300000000001"),
             ("ou/o-exampleorgid/ID", "ou/o-exampleorgid/ou-exam-workload"),
+            ("root/o-exampleorgid/ID", "root/o-exampleorgid/r-exam"),
+            ("bedrock_policy/ID", "bedrock_policy/p-12345678"),
             ("ID", "abc123"),
         ];
         let resource = resource.iter().fold(self.resource.clone(), |text, (word, id)| text.replace(word, id));
@@ -140,6 +263,19 @@ impl Call {
             "bedrock:UpdateGuardrail" | "bedrock:DeleteGuardrail" | "bedrock:TagResource" => {
                 request.with(&format!("aws:ResourceTag/{TAG}"), &["it"])
             }
+            // What a call of Organizations is about, and whether a policy is the keeper's.
+            "organizations:CreatePolicy" => request
+                .with(POLICY_TYPE, &["BEDROCK_POLICY"])
+                .with(&format!("aws:RequestTag/{OWN_POLICY}"), &["it"]),
+            "organizations:UpdatePolicy"
+            | "organizations:DeletePolicy"
+            | "organizations:AttachPolicy"
+            | "organizations:DetachPolicy" => request
+                .with(POLICY_TYPE, &["BEDROCK_POLICY"])
+                .with(&format!("aws:ResourceTag/{OWN_POLICY}"), &["it"]),
+            action if action.starts_with("organizations:") && action.contains("Polic") => {
+                request.with(POLICY_TYPE, &["BEDROCK_POLICY"])
+            }
             _ => request,
         };
         let sources: Vec<&str> = self.sources.iter().map(String::as_str).collect();
@@ -147,41 +283,45 @@ impl Call {
     }
 }
 
-/// Each call with whose it is, and whether in a stack with copies and in one that owns the guardrails.
-pub(crate) fn requests() -> Vec<(String, bool, bool, Request)> {
-    calls().into_iter().map(|call| (call.role.clone(), call.copies, call.owns, call.request())).collect()
+/// Each call with whose it is, and in which stack.
+pub(crate) fn requests() -> Vec<(String, Shape, Request)> {
+    calls().into_iter().map(|call| (call.role.clone(), call.shape, call.request())).collect()
 }
 
 /// What a role may do in a stack with these parameters.
-pub(crate) fn permissions(role: &str, copies: bool, owns: bool) -> Vec<Value> {
+pub(crate) fn permissions(role: &str, shape: Shape) -> Vec<Value> {
     match role {
         // One role, with a second policy; and no copies, since the originals are here.
-        "owner" => [own_permissions("member", false, owns), own_permissions("owner", copies, owns)].concat(),
-        "function" => {
-            let binding = statements("template.yaml", "FunctionBinding", copies, owns);
-            [own_permissions("function", copies, owns), binding].concat()
+        "owner" => {
+            let member = own_permissions("member", Shape { copies: false, ..shape });
+            [member, own_permissions("owner", shape)].concat()
         }
-        role => own_permissions(role, copies, owns),
+        "function" => {
+            let binding = statements("template.yaml", "FunctionBinding", shape);
+            [own_permissions("function", shape), binding].concat()
+        }
+        role => own_permissions(role, shape),
     }
 }
 
 /// What a template gives a role by itself: `owner`, what the owner's role has besides a member's.
-fn own_permissions(role: &str, copies: bool, owns: bool) -> Vec<Value> {
-    type Known = BTreeMap<(String, bool, bool), Vec<Value>>;
+fn own_permissions(role: &str, shape: Shape) -> Vec<Value> {
+    type Known = BTreeMap<(String, Shape), Vec<Value>>;
     static KNOWN: OnceLock<Mutex<Known>> = OnceLock::new();
     let mut known = KNOWN.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
     let read = || match role {
-        "function" => statements("template.yaml", "FunctionRole", copies, owns),
-        "member" => statements("deploy/member-role.yaml", "MemberRole", copies, owns),
-        "owner" => statements("deploy/owner.yaml", "OwnerPolicy", copies, owns),
-        "reader" => statements("deploy/reader-role.yaml", "ReaderRole", copies, owns),
+        "function" => statements("template.yaml", "FunctionRole", shape),
+        "member" => statements("deploy/member-role.yaml", "MemberRole", shape),
+        "organization" => statements("deploy/management.yaml", "OrganizationRole", shape),
+        "owner" => statements("deploy/owner.yaml", "OwnerPolicy", shape),
+        "reader" => statements("deploy/reader-role.yaml", "ReaderRole", shape),
         other => panic!("{other} is no role"),
     };
-    known.entry((role.to_owned(), copies, owns)).or_insert_with(read).clone()
+    known.entry((role.to_owned(), shape)).or_insert_with(read).clone()
 }
 
 /// The statements of a role or of a policy in a template.
-fn statements(path: &str, resource: &str, copies: bool, owns: bool) -> Vec<Value> {
+fn statements(path: &str, resource: &str, Shape { copies, owns, level }: Shape) -> Vec<Value> {
     let condition = |holds: bool| if holds { "true" } else { "false" };
     let is_hub = resource == "FunctionRole";
     // The role's account is the same in all, as `Call::request` has it.
@@ -206,6 +346,11 @@ fn statements(path: &str, resource: &str, copies: bool, owns: bool) -> Vec<Value
         ("HubOwnsGuardrails", condition(owns)),
         ("OwnsGuardrails", condition(owns)),
         ("MemberRoleName", "GuardrailKeeperMember"),
+        ("ManagementAccountId", OTHER),
+        ("OrganizationLevel", "GuardrailKeeperOrganization"),
+        ("WritesPolicies", condition(level != Level::Nobody)),
+        ("WritesPoliciesItself", condition(level == Level::TheFunction)),
+        ("WritesPoliciesByRole", condition(level == Level::ARole)),
         ("CopiesGuardrails", condition(copies)),
         ("FindsGuardrails", condition(owns || copies)),
         ("EncryptsCopies", condition(copies && !(is_hub && owns))),
@@ -256,13 +401,13 @@ fn grants(role: &str, statements: &[Value]) -> Vec<Grant> {
 }
 
 /// What is granted in some stack and needed by nobody in any.
-fn superfluous(permissions: &dyn Fn(&str, bool, bool) -> Vec<Value>) -> BTreeSet<Grant> {
+fn superfluous(permissions: &dyn Fn(&str, Shape) -> Vec<Value>) -> BTreeSet<Grant> {
     let calls = calls();
     let mut left = BTreeSet::new();
     for role in ROLES {
         let mut granted = BTreeSet::new();
-        for (copies, owns) in STACKS {
-            granted.extend(grants(role, &permissions(role, copies, owns)));
+        for shape in stacks() {
+            granted.extend(grants(role, &permissions(role, shape)));
         }
         left.extend(granted.into_iter().filter(|(_, action, resource)| {
             let needs = |call: &Call| {
@@ -284,7 +429,7 @@ fn superfluous(permissions: &dyn Fn(&str, bool, bool) -> Vec<Value>) -> BTreeSet
 #[test]
 fn every_call_is_granted_to_whoever_makes_it() {
     assert!(calls().len() > 50, "{}", calls().len());
-    assert_eq!(refused(&|call| permissions(&call.role, call.copies, call.owns)), [""; 0]);
+    assert_eq!(refused(&|call| permissions(&call.role, call.shape)), [""; 0]);
 }
 
 #[test]
@@ -298,12 +443,11 @@ fn nothing_is_granted_that_nobody_needs() {
 fn every_single_action_would_be_missed() {
     let mut left_out = 0;
     for role in ROLES {
-        let all: Vec<Value> =
-            STACKS.iter().flat_map(|(copies, owns)| own_permissions(role, *copies, *owns)).collect();
+        let all: Vec<Value> = stacks().flat_map(|shape| own_permissions(role, shape)).collect();
         let actions: BTreeSet<String> = grants(role, &all).into_iter().map(|(_, action, _)| action).collect();
         for action in actions {
             let without = |call: &Call| {
-                let mut statements = permissions(&call.role, call.copies, call.owns);
+                let mut statements = permissions(&call.role, call.shape);
                 if call.role == role || (role == "member" && call.role == "owner") {
                     for statement in &mut statements {
                         leave_out(statement, &action);
@@ -336,8 +480,8 @@ fn leave_out(statement: &mut Value, action: &str) {
 
 #[test]
 fn an_action_too_many_is_found() {
-    let more = |role: &str, copies: bool, owns: bool| {
-        let mut statements = own_permissions(role, copies, owns);
+    let more = |role: &str, shape: Shape| {
+        let mut statements = own_permissions(role, shape);
         let resource = "arn:aws:bedrock:*:222222222222:guardrail/*";
         if role == "member" {
             statements.push(serde_json::json!({
@@ -355,7 +499,7 @@ fn an_action_too_many_is_found() {
 #[test]
 fn no_exception_is_left_over() {
     for (role, action, part, why) in BY_SERVICES {
-        let all = STACKS.iter().flat_map(|(copies, owns)| own_permissions(role, *copies, *owns));
+        let all = stacks().flat_map(|shape| own_permissions(role, shape));
         let granted = grants(role, &all.collect::<Vec<_>>());
         let found = granted.iter().any(|(_, what, resource)| what == action && resource.contains(part));
         assert!(found && !why.is_empty(), "{role} {action} {part}");
@@ -387,6 +531,7 @@ fn no_role_is_forgotten() {
     assert_eq!(
         roles,
         [
+            "deploy/management.yaml OrganizationRole",
             // By EventBridge: `only_our_rules_and_schedule_become_their_roles`.
             "deploy/member-role.yaml ForwarderRole",
             "deploy/member-role.yaml MemberRole",

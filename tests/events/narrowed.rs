@@ -3,7 +3,10 @@
 
 use serde_json::Value;
 
-use crate::granted::{FUNCTION, GUARDRAIL_KEY, KEY, OF_FUNCTION, TAG, permissions, requests};
+use crate::granted::{
+    FUNCTION, GUARDRAIL_KEY, KEY, Level, OF_FUNCTION, OWN_POLICY, POLICY_TYPE, Shape, TAG, permissions,
+    requests,
+};
 use crate::policy::{Caller, Request, Verdict, verdict};
 
 const HUB: &str = "222222222222";
@@ -27,11 +30,11 @@ fn without(mut request: Request, key: &str) -> Request {
 #[test]
 fn the_functions_role_is_of_no_use_to_anything_but_the_function() {
     let mut tried = 0;
-    for (role, copies, owns, request) in requests() {
+    for (role, shape, request) in requests() {
         if role != "function" {
             continue;
         }
-        let statements = permissions(&role, copies, owns);
+        let statements = permissions(&role, shape);
         assert_eq!(verdict(&statements, &request), Verdict::Allowed, "{request:?}");
         let by_another = without(request.clone(), OF_FUNCTION).with(OF_FUNCTION, &[OTHER_FUNCTION]);
         let elsewhere = without(request, OF_FUNCTION);
@@ -49,7 +52,7 @@ fn the_functions_role_is_of_no_use_to_anything_but_the_function() {
 /// Lambda polls the queues as the role, and says of no function that it does; the log it writes for the function.
 #[test]
 fn lambda_itself_is_not_kept_from_the_queues_and_the_log() {
-    let statements = permissions("function", true, false);
+    let statements = permissions("function", Shape { copies: true, owns: false, ..Shape::default() });
     let queue = format!("arn:aws:sqs:us-east-1:{HUB}:tasks");
     let log = format!("arn:aws:logs:us-east-1:{HUB}:log-group:/aws/lambda/guardrail-keeper:log-stream:one");
     for (action, resource) in [
@@ -77,7 +80,7 @@ fn lambda_itself_is_not_kept_from_the_queues_and_the_log() {
 fn the_function_assumes_roles_of_its_organization_alone() {
     let role = "arn:aws:iam::300000000001:role/GuardrailKeeperMember";
     for (copies, owns) in [(false, false), (true, true)] {
-        let statements = permissions("function", copies, owns);
+        let statements = permissions("function", Shape { copies, owns, ..Shape::default() });
         let said = |of: &[&str]| {
             let request = asks("sts:AssumeRole", role).with(OF_FUNCTION, &[FUNCTION]);
             let request = request.with("aws:PrincipalOrgID", &["o-exampleorgid"]);
@@ -94,7 +97,10 @@ fn the_function_assumes_roles_of_its_organization_alone() {
 }
 
 fn of_copies() -> [(&'static str, Vec<Value>); 2] {
-    [("function", permissions("function", true, false)), ("member", permissions("member", true, false))]
+    [
+        ("function", permissions("function", Shape { copies: true, owns: false, ..Shape::default() })),
+        ("member", permissions("member", Shape { copies: true, owns: false, ..Shape::default() })),
+    ]
 }
 
 /// With `AllowCopies`, a session of the keeper's changes and deletes copies, and no guardrail that isn't marked as one;
@@ -126,9 +132,10 @@ fn what_lacks_the_tag_of_copies_is_not_changed_or_deleted_and_can_be_given_it() 
 #[test]
 fn no_copies_are_made_where_the_originals_are() {
     let guardrail = format!("arn:aws:bedrock:us-east-1:{HUB}:guardrail/theoriginal");
-    for (role, statements) in
-        [("owner", permissions("owner", true, false)), ("function", permissions("function", true, true))]
-    {
+    for (role, statements) in [
+        ("owner", permissions("owner", Shape { copies: true, owns: false, ..Shape::default() })),
+        ("function", permissions("function", Shape { copies: true, owns: true, ..Shape::default() })),
+    ] {
         for (action, resource) in [
             ("bedrock:CreateGuardrail", "*"),
             ("bedrock:CreateGuardrailVersion", &guardrail),

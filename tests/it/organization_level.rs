@@ -3,14 +3,15 @@
 use expect_test::expect;
 use serde_json::{Value, json};
 use simulator::{
-    ApiError, Caller, Fault, FaultKind, Model, PolicyKind, ServiceControl, UpdateOrganizationPolicy,
+    ApiError, Caller, CreateOrganizationPolicy, Fault, FaultKind, Model, PolicyKind, ServiceControl, Tags,
+    UpdateOrganizationPolicy,
 };
 
 use crate::effective_policy::{self, ROOT};
 use testkit::program::Guardrailctl;
 use testkit::world::{
-    Document, EU, HUB, OWNER, PARAMETER, PAYMENTS, PLAYGROUND, SANDBOX, SHIPPING, Setup, US, WORKLOAD, World,
-    check, schedule,
+    Document, EU, HUB, ORGANIZATION_ROLE, OWNER, PARAMETER, PAYMENTS, PLAYGROUND, SANDBOX, SHIPPING, Setup,
+    US, WORKLOAD, World, check, schedule,
 };
 
 /// The management account owns the guardrails, and the root gets one by a Bedrock policy.
@@ -31,9 +32,15 @@ pub(crate) fn managed(document: &Document) -> Setup {
 
 /// A sweep as the schedule begins it, and what came of the organization's level.
 pub(crate) async fn swept(world: &World) -> Value {
-    let answer = world.deliver(&schedule()).await;
+    let answer = world.deliver(&from_the_hub(world, schedule())).await;
     let answer = answer.unwrap_or_else(|error| panic!("{}: {error}", error.name()));
     answer["organization_level"].clone()
+}
+
+/// The event from the account that the keeper is in: from another one it doesn't count.
+fn from_the_hub(world: &World, mut event: Value) -> Value {
+    event["account"] = json!(world.setting("KEEPER_FUNCTION_ROLE").and_then(|role| role.split(':').nth(4)));
+    event
 }
 
 /// What an account's effective policy names in a Region: the guardrail's id and version.
@@ -468,4 +475,63 @@ fn level_of(text: &str) -> String {
     let Some((_, part)) = text.split_once("Organization's level") else { return text.to_owned() };
     let lines = part.lines().filter(|line| !line.starts_with("looked at "));
     lines.map(|line| format!("{line}\n")).collect()
+}
+
+/// A keeper in a security account, which writes by a role in the management account.
+fn from_elsewhere(document: &Document) -> Setup {
+    managed(document).hub(OWNER).variable("KEEPER_ORGANIZATION_ROLE", ORGANIZATION_ROLE).world(|world| {
+        let hub = world.accounts.iter_mut().find(|account| account.id == OWNER).expect("the hub");
+        hub.delegated.push("bedrock.amazonaws.com".to_owned());
+        let mut member = world.stack_set_roles[0].clone();
+        member.trust.principals = vec![format!("arn:aws:iam::{OWNER}:root")];
+        let mut organization = member.clone();
+        ORGANIZATION_ROLE.clone_into(&mut organization.name);
+        organization.permissions = serde_json::from_value(json!({
+            "allow": [{ "actions": ["organizations:*Polic*", "organizations:ListTagsForResource", "organizations:TagResource"] }],
+        }))
+        .unwrap();
+        let management = world.accounts.iter_mut().find(|account| account.id == HUB);
+        management.expect("the management account").roles.extend([member.clone(), organization]);
+        world.stack_set_roles = vec![member];
+    })
+}
+
+#[tokio::test]
+async fn a_hub_in_another_account_writes_by_a_role_in_the_management_account() {
+    let world = carried_out(from_elsewhere(&document(&[(ROOT, CORPORATE)]))).await;
+    assert_eq!(policies(&world), ["guardrail-keeper-r-exam-1 on r-exam"]);
+    assert_eq!(given(&world, HUB, US).as_deref(), Some("usbase1a2b3c:2"));
+    // Every way of reading and writing: another version, other points, none, and what goes wrong.
+    world.server.fault(Fault::new(FaultKind::Reset).operation("CreatePolicy").after_carrying_out().times(3));
+    for next in [
+        document(&[(ROOT, CORPORATE), (PLAYGROUND, CORPORATE)]),
+        Document { version: 1, ..document(&[(ROOT, CORPORATE)]) },
+        document(&[(WORKLOAD, CORPORATE)]),
+        document(&[(ROOT, "none")]),
+    ] {
+        world.publish(&next);
+        world.approve().await;
+        let begins = from_the_hub(&world, schedule());
+        // The first time AWS creates a policy and no answer comes, so that the task waits.
+        drop(world.deliver(&begins).await);
+        let level = swept(&world).await;
+        assert_eq!(level["confirmed"], true, "{level}");
+    }
+    assert_eq!(policies(&world), [""; 0]);
+    let broken = json!({ "bedrock": { "guardrail_inference": { "eu-west-3": { "main": {
+        "selective_content_guarding": { "system": { "@@assign": "selective" } },
+    } } } } });
+    administrator(&world, |model, caller| {
+        let wanted = CreateOrganizationPolicy {
+            name: "embeddings".to_owned(),
+            description: String::new(),
+            kind: "BEDROCK_POLICY".to_owned(),
+            content: broken.to_string(),
+            tags: Tags::new(),
+        };
+        let id = model.create_policy(caller, wanted)?.id;
+        model.attach_policy(caller, &id, SANDBOX)
+    });
+    let level = swept(&world).await;
+    assert!(level["frozen"][PLAYGROUND].as_str().unwrap().contains("KEY_REQUIRED"), "{level}");
 }

@@ -23,10 +23,10 @@ const MANAGEMENT_OF: &str = "arn:aws:organizations::MANAGEMENT";
 
 /// A call of one of AWS's services.
 pub struct Call<'a> {
-    /// `function`, `member` or `owner`: whose permissions it needs; or `reader`, by which people read.
+    /// `function`, `member`, `organization` or `owner`: whose permissions it needs; or `reader`, by which people read.
     pub role: &'a str,
-    /// The parameters of the stack that the situation asks for: `-`, or some of `copies`, `owns` and `organization` with a
-    /// plus between them.
+    /// The parameters of the stack that the situation asks for: `-`, or some of `copies`, `owns`, and `organization` or
+    /// `organization-role`, with a plus between them.
     pub deployment: &'a str,
     /// The caller's account.
     pub account: &'a str,

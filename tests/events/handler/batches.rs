@@ -11,7 +11,7 @@ use super::{BASELINE, Scene, batch, failures, received, record, sample};
 use crate::harness::settings;
 use crate::samples;
 use guardrail_keeper::handler::HandlerError;
-use guardrail_keeper::trigger::{Trigger, decide};
+use guardrail_keeper::trigger::{Ignored, Trigger, decide};
 
 /// Far above what a thousand records take, far below the function's timeout for each invocation.
 const BOUND: Duration = Duration::from_secs(120);
@@ -110,6 +110,11 @@ async fn every_odd_sample_has_an_answer_alone() {
             (Trigger::Reconcile(_), Ok(answer)) => assert_eq!(answer["outcome"], "reconcile", "{file}"),
             // An event is only a hint: what Organizations still has as a member is looked at.
             (Trigger::Departed { .. }, Ok(answer)) => assert_eq!(answer["outcome"], "reconcile", "{file}"),
+            // Nothing here may read or write Bedrock policies.
+            (Trigger::BedrockPolicies { .. }, Ok(answer)) => {
+                assert_eq!(answer["outcome"], "ignore", "{file}");
+                assert_eq!(answer["reason"], Ignored::NoOrganizationLevel.to_string(), "{file}");
+            }
             (Trigger::Ignore(reason), Ok(answer)) => {
                 assert_eq!(answer["outcome"], "ignore", "{file}");
                 assert_eq!(answer["reason"], reason.to_string(), "{file}");

@@ -132,7 +132,10 @@ pub(super) fn cases(hub: &Hub) -> Vec<Case> {
         let place = (emitted.account.clone(), emitted.region.clone());
         let trigger = decide_value(&emitted.event, &context);
         let excuse = TOLD_OTHERWISE.iter().find(|(told, _)| *told == name(emitted)).map(|(_, by)| *by);
-        let acted_on = matches!(trigger, Trigger::Reconcile(_) | Trigger::Departed { .. });
+        let acted_on = matches!(
+            trigger,
+            Trigger::Reconcile(_) | Trigger::Departed { .. } | Trigger::BedrockPolicies { .. }
+        );
         Case {
             label: name(emitted).to_owned(),
             place,
@@ -163,6 +166,7 @@ fn about(trigger: &Trigger) -> Option<BTreeSet<String>> {
             }
         }
         Trigger::Departed { accounts, .. } => Some(accounts.iter().map(ToString::to_string).collect()),
+        Trigger::BedrockPolicies { .. } => Some(BTreeSet::from(["Bedrock policies".to_owned()])),
         Trigger::Ignore(_) | Trigger::Reject(_) => None,
     }
 }

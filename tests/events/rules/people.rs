@@ -1,7 +1,7 @@
 //! What people have to hear of at once, told by AWS itself: changes of what protects the keeper, and of the owner's
 //! guardrails by anybody who is no author.
 
-use guardrail_keeper::trigger::decide_value;
+use guardrail_keeper::trigger::{Trigger, decide_value};
 use serde_json::{Value, json};
 
 use super::{Case, Hub, MANAGEMENT, OWNER, PARAMETER, SECURITY};
@@ -246,14 +246,19 @@ pub(super) fn cases() -> Vec<(Hub, Vec<Case>)> {
         let member = |name: &str| event[name].as_str().unwrap().to_owned();
         let context =
             guardrail_keeper::trigger::Context { hub: Some(hub.account.parse().unwrap()), ..settings() };
-        Case {
-            label: format!("{} by {:?}", name(event), role(event)),
-            place: (member("account"), member("region")),
-            trigger: decide_value(event, &context),
-            event: event.clone(),
-            excuse: deletes_what_was_said(event)
-                .then_some("an approval or a control stays when its parameter is deleted"),
-        }
+        let trigger = decide_value(event, &context);
+        let administers = [MANAGEMENT, SECURITY].contains(&member("account").as_str());
+        let excuse = match trigger {
+            Trigger::BedrockPolicies { .. } if !administers => {
+                Some("an account to which nothing is delegated changes no policy")
+            }
+            _ if deletes_what_was_said(event) => {
+                Some("an approval or a control stays when its parameter is deleted")
+            }
+            _ => None,
+        };
+        let label = format!("{} by {:?}", name(event), role(event));
+        Case { label, place: (member("account"), member("region")), trigger, event: event.clone(), excuse }
     };
     hubs.into_iter()
         .map(|hub| {
