@@ -52,11 +52,13 @@ const OF_KEYS: [&str; 5] =
 /// (<https://docs.aws.amazon.com/systems-manager/latest/userguide/reference-eventbridge-events.html>).
 const OF_PARAMETERS: [&str; 3] = ["Create", "Update", "Delete"];
 /// The outcome events that people are sent.
-const OUTCOMES: [&str; 8] = [
+const OUTCOMES: [&str; 10] = [
     "Account Flooding",
+    "Accounts Frozen",
     "Accounts Unguarded",
     "Attention Needed",
     "Baseline Changed",
+    "Bedrock Policies Held",
     "Enforcement Broken",
     "Enforcement Contested",
     "Guardrail Opened",
