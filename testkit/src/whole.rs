@@ -112,11 +112,13 @@ fn rules(Place { hub, members }: Place) -> Vec<BusRule> {
 }
 
 /// The events that people are sent.
-const FOR_PEOPLE: [&str; 8] = [
+const FOR_PEOPLE: [&str; 10] = [
     "Account Flooding",
+    "Accounts Frozen",
     "Accounts Unguarded",
     "Attention Needed",
     "Baseline Changed",
+    "Bedrock Policies Held",
     "Enforcement Broken",
     "Enforcement Contested",
     "Guardrail Opened",

@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use guardrail_keeper::bedrock_policy::ChangeExtent;
 use guardrail_keeper::metrics::{Calls, Metrics};
+use guardrail_keeper::organization_level::OrganizationLevelReport;
 use guardrail_keeper::plan::{Decision, Held, HoldReason, Plan};
 use guardrail_keeper::report::{Report, TargetReport};
 use guardrail_keeper::status::Standing;
@@ -44,6 +46,17 @@ fn written() -> BTreeSet<Figure> {
     metrics.calls(Calls { made: 1, throttled: 0 });
     metrics.untold(1);
     metrics.reported();
+    metrics.organization_level(&OrganizationLevelReport {
+        revision: "0123456789abcdef".parse().unwrap(),
+        holds: Vec::new(),
+        taken: Vec::new(),
+        left: Vec::new(),
+        extent: ChangeExtent::default(),
+        is_repair: false,
+        stopped: None,
+        frozen: BTreeMap::new(),
+        is_confirmed: true,
+    });
     let mut figures = BTreeSet::from([("TimeToEnforced".to_owned(), BTreeSet::from(["Stack".to_owned()]))]);
     for line in metrics.lines(Timestamp::UNIX_EPOCH, Some(STACK)) {
         let line: Value = serde_json::from_str(&line).unwrap();

@@ -90,6 +90,17 @@ fn sample(kind: &str) -> Value {
         "account": "300000000001",
         "reason": { "code": "flooding", "text": "its events come faster than each can have a look of its own" },
     });
+    let policies_held = json!({
+        "revision": "0123456789abcdef",
+        "holds": [{ "code": "type_disabled", "text": "the type BEDROCK_POLICY is not enabled" }],
+        "reason": { "code": "type_disabled", "text": "the type BEDROCK_POLICY is not enabled" },
+    });
+    let frozen = json!({
+        "revision": "0123456789abcdef",
+        "accounts": ["300000000001"],
+        "frozen": 1,
+        "reason": { "code": "frozen", "text": "the policies of 1 account contradict each other" },
+    });
     let changed = json!({
         "revision": "0123456789abcdef",
         "previous": "fedcba9876543210",
@@ -132,6 +143,8 @@ fn sample(kind: &str) -> Value {
         "Enforcement Contested" => of_one,
         "Guardrail Opened" => opened,
         "Account Flooding" => flooding,
+        "Bedrock Policies Held" => policies_held,
+        "Accounts Frozen" => frozen,
         _ => of_several,
     };
     json!({
@@ -156,7 +169,9 @@ fn mail_says_where_what_why_and_what_to_do() {
             let about: &[&str] = match kind.as_str() {
                 "Baseline Changed" => &["0123456789abcdef", "fedcba9876543210", "mode sync"],
                 // It is no matter of a Region or a guardrail.
-                "Account Flooding" => &["300000000001"],
+                "Account Flooding" | "Accounts Frozen" => &["300000000001"],
+                // Of no account: of the whole organization.
+                "Bedrock Policies Held" => &["the type BEDROCK_POLICY is not enabled"],
                 "Attention Needed" => &["2 targets held, in 2 accounts", "300000000002/eu-west-1"],
                 "Sweep Completed" => &["all is well: 9 targets guarded", "every 24 hours"],
                 "Protection Changed" => {
@@ -250,6 +265,9 @@ fn each_thing_is_mailed_once() {
         ("Guardrail Opened", json!({ "account": "300000000001" }), 1),
         ("Guardrail Opened", json!({ "account": "300000000001", "named_with": "eu-west-1" }), 0),
         ("Account Flooding", json!({ "account": "300000000001" }), 1),
+        ("Bedrock Policies Held", json!({ "revision": "0123456789abcdef" }), 1),
+        ("Accounts Frozen", json!({ "accounts": ["300000000001"] }), 1),
+        ("Bedrock Policies Changed", json!({ "revision": "0123456789abcdef" }), 0),
         ("Baseline Changed", json!({ "mode": "sync" }), 1),
         ("Enforcement Held", json!({ "account": "300000000001" }), 0),
         ("Sweep Completed", json!({ "guarded": 9 }), 0),
