@@ -3,7 +3,8 @@
 //! What the keeper writes is judged at the moment when AWS has carried it out, against the moment before:
 //!
 //! - a call of a model that worked still works;
-//! - whoever the organization guarded is guarded, unless the approved baseline gives nothing there any more;
+//! - whoever the organization guarded is guarded, unless the baseline gives nothing there any more, and a person approved
+//!   that or it is one account;
 //! - no account is frozen that wasn't;
 //! - only policies are written that the keeper created.
 //!
@@ -51,8 +52,12 @@ struct Moment {
 #[derive(Default)]
 struct Judge {
     before: Moment,
-    /// Where the approved baseline gives nothing, something may be taken away.
+    /// Where the baseline gives nothing, something may be taken away.
     given_nowhere: BTreeSet<String>,
+    /// Whether a person approved it. Else one account may lose something, as the limits have it.
+    approved: bool,
+    /// The accounts that lost something since the keeper began to work.
+    lost: BTreeSet<String>,
     wrongs: Vec<String>,
     judged: usize,
 }
@@ -104,8 +109,12 @@ impl Judge {
                     (Some(Met::Guarded | Met::Unguarded), Met::Broken(error)) => {
                         wrong(format!("{place:?} breaks: {error}"));
                     }
-                    (Some(Met::Guarded), Met::Unguarded) if !self.given_nowhere.contains(&place.0) => {
-                        wrong(format!("{place:?} is unguarded"));
+                    (Some(Met::Guarded), Met::Unguarded) => {
+                        self.lost.insert(place.0.clone());
+                        let is_much = !self.approved && self.lost.len() > 1;
+                        if is_much || !self.given_nowhere.contains(&place.0) {
+                            wrong(format!("{place:?} is unguarded"));
+                        }
                     }
                     (_, _) => {}
                 }
@@ -363,9 +372,13 @@ impl Tale {
                 }
                 false
             };
-            members.into_iter().filter(|account| self.approved && !covered(account)).collect()
+            members.into_iter().filter(|account| !covered(account)).collect()
         });
-        self.judge.lock().unwrap().given_nowhere = nowhere;
+        {
+            let mut judge = self.judge.lock().unwrap();
+            (judge.given_nowhere, judge.approved) = (nowhere, self.approved);
+            judge.lost.clear();
+        }
         self.look();
         match self.world.deliver(&schedule()).await {
             Ok(answer) => answer["organization_level"].clone(),

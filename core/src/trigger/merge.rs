@@ -79,7 +79,7 @@ fn split(scope: Scope) -> Vec<(Work, Scope)> {
 impl Scope {
     /// Adds what another scope of the same accounts has: its Regions, and what it goes back to.
     pub fn absorb(&mut self, scope: Scope) {
-        let Scope { accounts: _, regions, guardrail: _, changed_in: _, request: _, reasons, events, since } =
+        let Scope { accounts: _, regions, guardrail: _, changed_in, request: _, reasons, events, since } =
             scope;
         self.regions = match (std::mem::replace(&mut self.regions, Regions::All), regions) {
             (Regions::Only(mut ours), Regions::Only(theirs)) => {
@@ -88,6 +88,10 @@ impl Scope {
             }
             (Regions::All, _) | (_, Regions::All) => Regions::All,
         };
+        if self.changed_in != changed_in {
+            // It wasn't one account alone.
+            self.changed_in = None;
+        }
         self.reasons.extend(reasons);
         self.events.extend(events);
         self.since = match (self.since, since) {
