@@ -9,7 +9,7 @@ use super::time::Age;
 use guardrail_keeper::engine::{Keeper, Stopped};
 use guardrail_keeper::handler::DoneHere;
 use jiff::Timestamp;
-use keeper_core::baseline::Baseline;
+use keeper_core::baseline::{Baseline, Revision};
 use keeper_core::ids::AccountId;
 use keeper_core::organization_level::{OrganizationLevelRecord, OrganizationLevelReport};
 use keeper_core::record::{InheritedLevel, InheritedProbeResult, InheritedStanding};
@@ -106,6 +106,8 @@ pub(super) struct LevelStatus {
     counts: InheritedCounts,
     /// Whether the baseline assigns anything on this level.
     is_assigned: bool,
+    /// The baseline that accounts follow.
+    revision: Revision,
 }
 
 impl LevelStatus {
@@ -116,7 +118,8 @@ impl LevelStatus {
         counts: InheritedCounts,
     ) -> Result<LevelStatus, Stopped> {
         let record = keeper.ledger().organization_level().await?;
-        Ok(LevelStatus { record, counts, is_assigned: baseline.has_organization_level() })
+        let (is_assigned, revision) = (baseline.has_organization_level(), baseline.revision.clone());
+        Ok(LevelStatus { record, counts, is_assigned, revision })
     }
 
     /// Whether there is anything to say of it.
@@ -130,7 +133,10 @@ impl LevelStatus {
             return true;
         }
         let look = self.record.look.as_ref();
-        let is_done = look.is_some_and(|look| look.holds.is_empty() && look.left.is_empty());
+        // A look by another baseline says nothing of this one.
+        let is_done = look.is_some_and(|look| {
+            look.holds.is_empty() && look.left.is_empty() && look.revision == self.revision
+        });
         let frozen = look.map_or(0, |look| look.frozen_count);
         (is_done || !self.is_assigned && look.is_none()) && frozen == 0 && self.counts.is_good()
     }

@@ -122,7 +122,9 @@ impl Metrics {
     /// Adds what a look at the organization's level found.
     pub fn organization_level(&mut self, report: &OrganizationLevelReport) {
         self.count(None, BEDROCK_POLICIES_HELD, report.holds.len());
-        self.count(None, FROZEN, report.frozen.len());
+        if report.is_looked {
+            self.count(None, FROZEN, report.frozen.len());
+        }
     }
 
     /// Adds requests to AWS.

@@ -83,6 +83,7 @@ const CODES: &[(&str, Category, Code)] = {
         ("TargetNotFoundException", Rejected, Code::Missing),
         // What was asked for is so already:
         ("DuplicatePolicyAttachmentException", Rejected, Code::AlreadySo),
+        ("DuplicatePolicyException", Rejected, Code::Conflict),
         ("PolicyNotAttachedException", Rejected, Code::AlreadySo),
         // A type of policy isn't enabled in the organization:
         ("EffectivePolicyNotFoundException", Rejected, Code::NotSetUp),

@@ -109,6 +109,23 @@ async fn prove(
         }
     });
     join_all(probes).await;
+    for (region, one) in regions.iter_mut().filter(|(_, one)| one.wanted.is_none()) {
+        // What the guardrail is isn't known now: the last try still counts for what it was of.
+        one.probe = before.get(region).and_then(|before| before.probe.clone());
+    }
+    only_where_others_are(regions);
+}
+
+/// A Region counts as not enabled only where Bedrock in another one knew the same credentials: else nothing is known.
+fn only_where_others_are(regions: &mut BTreeMap<Region, InheritedRegion>) {
+    let mut probes: Vec<&mut InheritedProbe> =
+        regions.values_mut().filter_map(|one| one.probe.as_mut()).collect();
+    if probes.iter().all(|probe| probe.result == InheritedProbeResult::NotEnabled) {
+        for probe in &mut probes {
+            let why = "Bedrock doesn't know the account's credentials in any Region".to_owned();
+            probe.result = InheritedProbeResult::Failed(why);
+        }
+    }
 }
 
 async fn probed(
@@ -138,7 +155,7 @@ async fn probed(
 fn is_not_enabled(failure: &Failure) -> bool {
     failure.call() == Call::Probe
         && failure.category == Category::NotReady
-        && matches!(failure.code, Code::UnknownCredentials | Code::Other)
+        && failure.code == Code::UnknownCredentials
 }
 
 /// The accounts whose look at the organization's level is recorded, with it.

@@ -27,8 +27,8 @@ use crate::organization_level::{
 };
 use crate::settings::OrganizationAccess;
 use crate::task::{Cause, Handout, OrganizationTask, SUPERSEDED_AFTER_MS, Task};
-use deciding::{decision, is_approved};
-use looking::{LevelView, look};
+use deciding::{decision, is_all_there, is_approved};
+use looking::{Keeps, LevelView, look};
 
 pub use deciding::foresee_organization_level;
 use writing::write;
@@ -139,8 +139,8 @@ fn is_concerned(keeper: &Keeper, baseline: &Baseline, known: &OrganizationLevelR
     }
 }
 
-/// Whether a look that left nothing to do was handed out so long after SQS took the message of this task, which an event
-/// led to, that it saw what the task is about. Both times are SQS's own. AWS's lists show a change some seconds late.
+/// Whether a look was handed out so long after SQS took the message of this task, which an event led to, that it saw what the
+/// task is about. What that look left to do has a task of its own, or waits for people. Both times are SQS's own. AWS's lists show a change some seconds late.
 fn is_superseded(
     known: &OrganizationLevelRecord,
     cause: &Cause,
@@ -149,8 +149,7 @@ fn is_superseded(
 ) -> bool {
     let (Some(look), Some(sent_ms)) = (&known.look, handout.sent_ms) else { return false };
     let is_plain = !cause.sweep && cause.attempt == 0 && look.revision == *followed;
-    let is_finished = is_plain && look.holds.is_empty() && look.left.is_empty();
-    is_finished && look.looked_ms.is_some_and(|looked| looked >= sent_ms.saturating_add(SUPERSEDED_AFTER_MS))
+    is_plain && look.looked_ms.is_some_and(|looked| looked >= sent_ms.saturating_add(SUPERSEDED_AFTER_MS))
 }
 
 async fn run(
@@ -160,21 +159,42 @@ async fn run(
 ) -> Result<OrganizationLevelReport, NotLooked> {
     let mut report = OrganizationLevelReport::new(followed.baseline.revision.clone());
     for round in 1..=LOOKS {
-        let view = match look(keeper, &followed.baseline).await? {
-            Ok(view) => LevelView { looked_ms: handout.received_ms, ..view },
-            Err(hold) => {
+        let view = match look(keeper, &followed.baseline, Keeps::WhatIsOurs).await {
+            Ok(Ok(view)) => LevelView { looked_ms: handout.received_ms, ..view },
+            Err(why) => return after_all(report, why),
+            Ok(Err(hold)) => {
                 report.holds = vec![RecordedHold::from(&*hold)];
                 note_holds(keeper, followed, &report).await;
                 return Ok(report);
             }
         };
         report.frozen.clone_from(&view.reasons);
+        report.is_looked = true;
         let is_last = round == LOOKS;
-        let wrote = Box::pin(decided(keeper, followed, view, is_last, &mut report)).await?;
+        let wrote = match Box::pin(decided(keeper, followed, view, is_last, &mut report)).await {
+            Ok(wrote) => wrote,
+            Err(why) => return after_all(report, why),
+        };
         if !wrote || keeper.is_stopping() {
             break;
         }
     }
+    Ok(report)
+}
+
+/// What was written has to be reported, whatever fails after it.
+fn after_all(
+    mut report: OrganizationLevelReport,
+    why: NotLooked,
+) -> Result<OrganizationLevelReport, NotLooked> {
+    if report.taken.is_empty() {
+        return Err(why);
+    }
+    let why = match why {
+        NotLooked::Failed(failure) => failure.to_string(),
+        NotLooked::Because(why) => why,
+    };
+    report.stopped = Some(StoppedStep { step: "look again".to_owned(), why, is_worth_waiting: true });
     Ok(report)
 }
 
@@ -195,7 +215,9 @@ async fn decided(
     let mut wrote_all = false;
     match decision {
         OrganizationDecision::NothingToWrite => {
-            report.is_confirmed = view.level.not_found.is_empty() && followed.is_present();
+            report.is_confirmed = view.level.not_found.is_empty()
+                && followed.is_present()
+                && is_all_there(keeper, followed, &view);
         }
         OrganizationDecision::Held(holds) => report.holds.extend(holds.iter().map(RecordedHold::from)),
         OrganizationDecision::WouldWrite(steps) => {
@@ -204,11 +226,18 @@ async fn decided(
         }
         OrganizationDecision::Write(steps) => {
             report.extent = steps.extent();
+            if !report.is_repair {
+                // From now on something else may be there than what was confirmed.
+                keeper.ledger.change_organization_level(|known| known.confirmed = None).await?;
+            }
             let written = write(keeper, &mut view, &steps).await;
             report.taken.extend(written.taken);
             report.left = written.left;
             report.stopped = written.stopped;
             wrote_all = report.stopped.is_none();
+            // Waiting doesn't help: people have to hear of it.
+            let refused = report.stopped.as_ref().filter(|stopped| !stopped.is_worth_waiting);
+            report.holds.extend(refused.map(|it| RecordedHold::new("write_failed", &it.to_string())));
         }
     }
     record(keeper, &view, report, digest).await?;
@@ -236,7 +265,9 @@ async fn record(
 pub async fn note_organization_level_told(keeper: &Keeper, report: &OrganizationLevelReport) {
     let change = |known: &mut OrganizationLevelRecord| {
         known.told_holds.clone_from(&report.holds);
-        known.told_frozen = report.frozen.keys().take(FROZEN_TOLD).cloned().collect();
+        if report.is_looked {
+            known.told_frozen = report.frozen.keys().take(FROZEN_TOLD).cloned().collect();
+        }
     };
     if let Err(error) = keeper.ledger.change_organization_level(change).await {
         warn!(
@@ -245,13 +276,11 @@ pub async fn note_organization_level_told(keeper: &Keeper, report: &Organization
     }
 }
 
-/// Keeps why no look was possible.
+/// Keeps why no look was possible. What the last one saw stays as it was, with its time.
 async fn note_holds(keeper: &Keeper, followed: &EffectiveBaseline, report: &OrganizationLevelReport) {
     let (at, revision) = (keeper.clock.now(), followed.baseline.revision.clone());
     let change = |known: &mut OrganizationLevelRecord| {
         let look = known.look.get_or_insert_with(|| looking::nothing_seen(at, revision.clone()));
-        look.at = at;
-        look.revision.clone_from(&revision);
         look.holds.clone_from(&report.holds);
     };
     if let Err(error) = keeper.ledger.change_organization_level(change).await {

@@ -171,7 +171,7 @@ async fn named_by_policies(keeper: &Keeper, since: Timestamp) -> Option<BTreeSet
     match known.look {
         Some(look) => {
             let is_recent = look.at.as_second() >= since.as_second() - POLICIES_SEEN_WITHIN_SECONDS;
-            is_recent.then_some(look.named)
+            look.named.filter(|_| is_recent)
         }
         // A terminal that never had to do with that level doesn't ask.
         None => (keeper.settings.purpose == Purpose::Terminal).then(BTreeSet::new),

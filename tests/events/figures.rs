@@ -56,6 +56,7 @@ fn written() -> BTreeSet<Figure> {
         stopped: None,
         frozen: BTreeMap::new(),
         is_confirmed: true,
+        is_looked: true,
     });
     let mut figures = BTreeSet::from([("TimeToEnforced".to_owned(), BTreeSet::from(["Stack".to_owned()]))]);
     for line in metrics.lines(Timestamp::UNIX_EPOCH, Some(STACK)) {

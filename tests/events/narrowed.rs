@@ -3,10 +3,7 @@
 
 use serde_json::Value;
 
-use crate::granted::{
-    FUNCTION, GUARDRAIL_KEY, KEY, Level, OF_FUNCTION, OWN_POLICY, POLICY_TYPE, Shape, TAG, permissions,
-    requests,
-};
+use crate::granted::{FUNCTION, GUARDRAIL_KEY, KEY, OF_FUNCTION, Shape, TAG, permissions, requests};
 use crate::policy::{Caller, Request, Verdict, verdict};
 
 const HUB: &str = "222222222222";

@@ -367,7 +367,7 @@ async fn a_process_that_ends_right_after_a_creation_leaves_no_second_policy() {
     let world = managed(&document(&[(ROOT, CORPORATE)])).start().await;
     // AWS creates the policy, and the answer is lost.
     world.server.fault(Fault::new(FaultKind::Reset).operation("CreatePolicy").after_carrying_out().times(1));
-    swept(&world).await;
+    drop(world.deliver(&schedule()).await);
     let level = swept(&world).await;
     assert_eq!(level["confirmed"], true, "{level}");
     assert_eq!(policies(&world), ["guardrail-keeper-r-exam-1 on r-exam"]);
@@ -534,4 +534,51 @@ async fn a_hub_in_another_account_writes_by_a_role_in_the_management_account() {
     });
     let level = swept(&world).await;
     assert!(level["frozen"][PLAYGROUND].as_str().unwrap().contains("KEY_REQUIRED"), "{level}");
+}
+
+#[tokio::test]
+async fn what_enforce_only_leaves_in_place_is_not_taken_for_confirmed() {
+    let world = of_the_root().await;
+    let none = |mode| Document { mode, ..document(&[(ROOT, "none")]) };
+    world.publish(&none("enforce-only"));
+    let level = swept(&world).await;
+    assert_eq!((&level["confirmed"], &level["taken"]), (&json!(false), &json!([])), "{level}");
+    // The same with `sync` releases everybody, so it waits for a person.
+    world.publish(&none("sync"));
+    let level = swept(&world).await;
+    assert_eq!(codes(&level), ["not_approved"], "{level}");
+    assert_eq!(given(&world, PAYMENTS, US).as_deref(), Some("usbase1a2b3c:2"));
+}
+
+#[tokio::test]
+async fn two_guardrails_are_assigned_in_one_region() {
+    let text = document(&[(ROOT, CORPORATE), (WORKLOAD, "strict, level: organization")]).text();
+    let strict =
+        "  strict:\n    name: corporate-baseline\n    version: 1\n    regions: [us-east-1]\nassignments:\n";
+    let text = text.replacen("assignments:\n", strict, 1);
+    let world = managed(&document(&[(PLAYGROUND, "none")])).start().await;
+    world.publish_text(&text);
+    world.approve().await;
+    swept(&world).await;
+    let level = swept(&world).await;
+    assert_eq!(level["confirmed"], true, "{level}");
+    // What is further down counts, and only in the Region that it names.
+    assert_eq!(given(&world, PAYMENTS, US).as_deref(), Some("usbase1a2b3c:1"));
+    assert_eq!(given(&world, PAYMENTS, EU).as_deref(), Some("eubase1a2b3c:2"));
+    assert_eq!(given(&world, PLAYGROUND, US).as_deref(), Some("usbase1a2b3c:2"));
+}
+
+#[tokio::test]
+async fn policies_that_stay_while_the_type_is_off_are_attached_again() {
+    let world = carried_out(managed(&document(&[(WORKLOAD, CORPORATE), (SANDBOX, CORPORATE)]))).await;
+    administrator(&world, |model, caller| {
+        model.disable_policy_type(caller, ROOT, "BEDROCK_POLICY").map(drop)
+    });
+    let level = heard(&world, "DisablePolicyType").await;
+    assert!(codes(&level).contains(&"type_disabled"), "{level}");
+    administrator(&world, |model, caller| model.enable_policy_type(caller, ROOT, "BEDROCK_POLICY").map(drop));
+    world.server.clear_calls();
+    let level = heard(&world, "EnablePolicyType").await;
+    assert_eq!((&level["confirmed"], &level["repair"]), (&json!(true), &json!(true)), "{level}");
+    assert_eq!(world.writes(), [format!("AttachPolicy {HUB}/{US}"), format!("AttachPolicy {HUB}/{US}")]);
 }

@@ -58,8 +58,9 @@ pub struct OrganizationLook {
     pub frozen: BTreeSet<AccountId>,
     /// How many there are.
     pub frozen_count: usize,
-    /// Every guardrail that an attached Bedrock policy names, also those of others: its grants are still needed.
-    pub named: BTreeSet<GuardrailArn>,
+    /// Every guardrail that an attached Bedrock policy names, also those of others: its grants are still needed. `None` where
+    /// that isn't known: a policy can't be read, or a frozen account keeps what no policy says any more.
+    pub named: Option<BTreeSet<GuardrailArn>>,
     /// When SQS handed out the message of the look first, by SQS's clock, in milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub looked_ms: Option<u64>,
@@ -113,11 +114,6 @@ impl OrganizationLevelRecord {
         let (id, _) = names.iter().find(|(id, known)| **known == name && !self.own.contains_key(*id))?;
         Some((id.clone(), part.clone()))
     }
-
-    /// Forgets the policies that are not there any more.
-    pub fn forget_missing(&mut self, names: &BTreeMap<PolicyId, String>) {
-        self.own.retain(|id, _| names.contains_key(id));
-    }
 }
 
 impl OrganizationLook {
@@ -140,7 +136,7 @@ mod tests {
     #[test]
     fn ours_are_known_by_id_and_name_and_one_alone_is_not_enough() {
         let part: PolicyPart = "guardrail-keeper-r-exam-1".parse().unwrap();
-        let mut record = OrganizationLevelRecord {
+        let record = OrganizationLevelRecord {
             own: BTreeMap::from([("p-11111111".parse().unwrap(), part.clone())]),
             ..OrganizationLevelRecord::default()
         };
@@ -149,8 +145,6 @@ mod tests {
         // Renamed by somebody, or another policy of the same name.
         assert!(record.own_among(&names(&[("p-11111111", "mine now")])).is_empty());
         assert!(record.own_among(&names(&[("p-33333333", "guardrail-keeper-r-exam-1")])).is_empty());
-        record.forget_missing(&names(&[("p-22222222", "corporate")]));
-        assert!(record.own.is_empty());
     }
 
     #[test]
@@ -176,7 +170,7 @@ mod tests {
             left: vec!["attach".to_owned()],
             frozen: BTreeSet::new(),
             frozen_count: 0,
-            named: BTreeSet::new(),
+            named: Some(BTreeSet::new()),
             looked_ms: Some(1),
         };
         let accounts =

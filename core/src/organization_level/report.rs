@@ -31,6 +31,8 @@ pub struct OrganizationLevelReport {
     pub frozen: BTreeMap<AccountId, String>,
     /// Whether everything that is wanted was found carried out.
     pub is_confirmed: bool,
+    /// Whether a look was made: else nothing is known of frozen accounts.
+    pub is_looked: bool,
 }
 
 /// The step at which writing stopped.
@@ -63,6 +65,7 @@ impl OrganizationLevelReport {
             stopped: None,
             frozen: BTreeMap::new(),
             is_confirmed: false,
+            is_looked: false,
         }
     }
 

@@ -111,7 +111,12 @@ fn held<'a>(
 ) -> Option<BedrockPoliciesDetail<'a>> {
     let first = report.holds.first().filter(|_| report.holds != known.told_holds)?;
     let texts: Vec<&str> = report.holds.iter().map(|hold| hold.text.as_str()).collect();
-    let holds = report.holds.iter().map(|hold| ReasonDetail::new(hold.code.clone(), &hold.text)).collect();
+    let holds = report
+        .holds
+        .iter()
+        .take(NAMED)
+        .map(|hold| ReasonDetail::new(hold.code.clone(), &hold.text))
+        .collect();
     Some(BedrockPoliciesDetail { holds: Some(holds), ..blank(&first.code, &texts.join("; ")) })
 }
 

@@ -116,10 +116,10 @@ impl InheritedProbe {
         self.is_of(enforcement) && self.age(now) < PROBE_COUNTS_SECONDS
     }
 
-    /// Whether another one is due. One that failed is tried again by each look.
+    /// Whether another one is due. One that failed, or found the Region not enabled, is tried again by each look.
     pub fn is_due_again(&self, enforcement: &Enforcement, now: Timestamp) -> bool {
-        let failed = matches!(self.result, InheritedProbeResult::Failed(_));
-        failed || !self.is_of(enforcement) || self.age(now) >= PROBED_AGAIN_SECONDS
+        let applied = self.result == InheritedProbeResult::Applied;
+        !applied || !self.is_of(enforcement) || self.age(now) >= PROBED_AGAIN_SECONDS
     }
 
     fn is_of(&self, enforcement: &Enforcement) -> bool {
@@ -175,6 +175,7 @@ mod tests {
         }
         let failed = probe(InheritedProbeResult::Failed("denied".to_owned()));
         assert!(failed.is_due_again(&enforcement(2), at(0)));
-        assert!(!probe(InheritedProbeResult::NotEnabled).is_due_again(&enforcement(2), at(1)));
+        assert!(probe(InheritedProbeResult::NotEnabled).is_due_again(&enforcement(2), at(0)));
+        assert!(probe(InheritedProbeResult::NotEnabled).counts_for(&enforcement(2), at(1)));
     }
 }

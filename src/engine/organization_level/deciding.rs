@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::NotLooked;
-use super::looking::{LevelView, look};
-use crate::baseline::Baseline;
+use super::looking::{Keeps, LevelView, look};
+use crate::baseline::{Baseline, Mode};
 use crate::bedrock_policy::{
     OrganizationDecision, OrganizationHold, OrganizationLevel, OrganizationWants, decide,
 };
@@ -69,6 +69,15 @@ fn decided_by(
     decide(level, wants, &proofs)
 }
 
+/// Whether the keeper's policies are just what is wanted, whatever the mode leaves of it: under `enforce-only` nothing is
+/// to be written either where they have more.
+pub(super) fn is_all_there(keeper: &Keeper, followed: &EffectiveBaseline, view: &LevelView) -> bool {
+    let mut followed = followed.clone();
+    followed.baseline.mode = Mode::Sync;
+    decided_by(keeper, &followed, view, (true, false), BTreeMap::new())
+        == OrganizationDecision::NothingToWrite
+}
+
 /// What would be written on the organization's level if this baseline were followed, and why not, if so. Where nothing
 /// but an approval is missing, the steps are named as well. Reads only, and records nothing.
 ///
@@ -87,7 +96,7 @@ pub async fn foresee_organization_level(
         return Ok(None);
     }
     let mut report = OrganizationLevelReport::new(baseline.revision.clone());
-    let view = match Box::pin(look(keeper, baseline)).await.map_err(in_words)? {
+    let view = match Box::pin(look(keeper, baseline, Keeps::Nothing)).await.map_err(in_words)? {
         Ok(view) => view,
         Err(hold) => {
             report.holds = vec![RecordedHold::from(&*hold)];

@@ -15,6 +15,7 @@ use crate::enforcement::Enforcement;
 use crate::engine::Keeper;
 use crate::engine::accounts::{head_of, whole_organization};
 use crate::engine::guardrails::{CatalogScope, read_catalog};
+use crate::failure::Code;
 use crate::ids::{AccountId, GuardrailArn, Target};
 use crate::organization::Organization;
 use crate::organization_level::{
@@ -55,6 +56,7 @@ pub(super) struct LevelView {
 pub(super) async fn look(
     keeper: &Keeper,
     baseline: &Baseline,
+    keeps: Keeps,
 ) -> Result<Result<LevelView, Box<OrganizationHold>>, NotLooked> {
     let began = keeper.clock.now();
     let head = head_of(keeper, baseline).await?;
@@ -69,11 +71,17 @@ pub(super) async fn look(
     }
     let catalog = read_catalog(keeper, baseline, &Desired::new(), CatalogScope::AllOf(&Regions::All)).await;
     let reader = keeper.cloud.bedrock_policies(&session);
+    // Before the list, which takes its time: what is created meanwhile isn't missing.
+    let known = keeper.ledger.organization_level().await?;
     let seen = reader.everything(|_| {}).await?;
-    let known = own_by_now(keeper, &session, &seen.names).await?;
-    let own = known.own_among(&seen.names);
     let frozen = reader.frozen().await?;
     let is_enabled = frozen.is_some();
+    let known = match keeps {
+        // Where the type is off, AWS lists no policy.
+        Keeps::WhatIsOurs if is_enabled => own_by_now(keeper, &session, known, &seen.names).await?,
+        Keeps::WhatIsOurs | Keeps::Nothing => known,
+    };
+    let own = known.own_among(&seen.names);
     let frozen = frozen.unwrap_or_default();
     let reasons = reasons(&reader, &frozen).await;
     let level = ResolvedLevel::of(baseline, &catalog).keeping(&seen.policies, &own);
@@ -107,14 +115,23 @@ fn not_found(it: &crate::organization_level::NotFoundGuardrail) -> OrganizationH
     }
 }
 
+/// What a look records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keeps {
+    /// Which policies are the keeper's, where that has changed.
+    WhatIsOurs,
+    /// Nothing.
+    Nothing,
+}
+
 /// What the ledger knows of the keeper's policies, once it has forgotten those that are gone and claimed one whose id could
 /// not be kept.
 async fn own_by_now(
     keeper: &Keeper,
     session: &Session,
+    mut known: OrganizationLevelRecord,
     names: &BTreeMap<PolicyId, String>,
 ) -> Result<OrganizationLevelRecord, NotLooked> {
-    let mut known = keeper.ledger.organization_level().await?;
     let claimed = match known.unclaimed(names) {
         // Its name is not enough: somebody else may have made one of that name meanwhile.
         Some((id, part)) if keeper.cloud.bedrock_policy_writer(session).is_tagged(&id).await? => {
@@ -122,11 +139,24 @@ async fn own_by_now(
         }
         Some(_) | None => None,
     };
+    // A list may be some seconds late: a policy is gone only if AWS says so of this one.
+    let mut gone: BTreeSet<PolicyId> = BTreeSet::new();
+    let reader = keeper.cloud.bedrock_policies(session);
+    for id in known.own.keys().filter(|id| !names.contains_key(*id)) {
+        match reader.content(id).await {
+            Err(failure) if failure.code == Code::Missing => drop(gone.insert(id.clone())),
+            Ok(_) => {}
+            Err(failure) => return Err(failure.into()),
+        }
+    }
+    let creating = known.creating.clone();
     let before = known.clone();
     let change = |known: &mut OrganizationLevelRecord| {
-        known.forget_missing(names);
+        known.own.retain(|id, _| !gone.contains(id));
         known.own.extend(claimed.clone());
-        known.creating = None;
+        if known.creating == creating {
+            known.creating = None;
+        }
     };
     change(&mut known);
     if known != before {
@@ -192,16 +222,16 @@ const ANY_MEMBER: &str = "000000000000";
 /// The wanted versions, each judged as for any member: its grants count.
 fn wanted_versions(baseline: &Baseline, catalog: &Catalog) -> BTreeMap<VersionAt, Result<(), String>> {
     let account: AccountId = ANY_MEMBER.parse().expect("it is 12 digits");
-    let mut desired = Desired::new();
-    for OrganizationAssignment { guardrail: key, .. } in &baseline.organization_assignments {
-        desired.extend(inherited_of(baseline, key, &account));
-    }
     let mut versions = BTreeMap::new();
-    for (Target { region, .. }, one) in resolve(desired, catalog, &baseline.organization) {
-        let ResolvedTarget::Enforce(enforce) = one else { continue };
-        let Some(Enforcement { guardrail, version, .. }) = enforce.enforcement else { continue };
-        let usable = enforce.unusable.map_or(Ok(()), |unusable| Err(unusable.to_string()));
-        versions.insert((region, guardrail, version), usable);
+    // One by one: two guardrails may be assigned in one Region.
+    for OrganizationAssignment { guardrail: key, .. } in &baseline.organization_assignments {
+        let desired = inherited_of(baseline, key, &account);
+        for (Target { region, .. }, one) in resolve(desired, catalog, &baseline.organization) {
+            let ResolvedTarget::Enforce(enforce) = one else { continue };
+            let Some(Enforcement { guardrail, version, .. }) = enforce.enforcement else { continue };
+            let usable = enforce.unusable.map_or(Ok(()), |unusable| Err(unusable.to_string()));
+            versions.insert((region, guardrail, version), usable);
+        }
     }
     versions
 }
@@ -224,12 +254,14 @@ impl LevelView {
         left: Vec<String>,
     ) -> OrganizationLook {
         let (at, is_enabled) = (self.began, self.is_enabled);
+        // The ledger's document has to stay far below 400 KB.
+        let (holds, left) = (first(holds), first(left));
         let look = OrganizationLook {
             at,
             is_enabled,
             holds,
             left,
-            named: named_by(&self.present),
+            named: named_by(&self.present).filter(|_| self.frozen.is_empty()),
             looked_ms: self.looked_ms,
             ..nothing_seen(at, revision.clone())
         };
@@ -237,11 +269,20 @@ impl LevelView {
     }
 }
 
-/// Every guardrail that an attached policy names.
-fn named_by(present: &AttachedPolicies) -> BTreeSet<GuardrailArn> {
+/// Every guardrail that an attached policy names; `None` where one of them can't be read.
+fn named_by(present: &AttachedPolicies) -> Option<BTreeSet<GuardrailArn>> {
     let attached: BTreeSet<&PolicyKey> = present.attached.values().flatten().collect();
-    let contents = attached.into_iter().filter_map(|key| present.contents.get(key)?.as_ref().ok());
-    contents.flat_map(crate::bedrock_policy::BedrockPolicy::guardrails).collect()
+    let contents = attached.into_iter().map(|key| present.contents.get(key)?.as_ref().ok());
+    let contents: Option<Vec<&crate::bedrock_policy::BedrockPolicy>> = contents.collect();
+    Some(contents?.into_iter().flat_map(crate::bedrock_policy::BedrockPolicy::guardrails).collect())
+}
+
+/// How many holds and steps the ledger keeps.
+const KEPT: usize = 100;
+
+fn first<T>(mut all: Vec<T>) -> Vec<T> {
+    all.truncate(KEPT);
+    all
 }
 
 /// A look that saw nothing.
@@ -254,7 +295,7 @@ pub(super) fn nothing_seen(at: Timestamp, revision: Revision) -> OrganizationLoo
         left: Vec::new(),
         frozen: BTreeSet::new(),
         frozen_count: 0,
-        named: BTreeSet::new(),
+        named: None,
         looked_ms: None,
     }
 }

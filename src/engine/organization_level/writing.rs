@@ -13,7 +13,7 @@ use crate::bedrock_policy::{
 };
 use crate::cloud::{BedrockPolicyReader, BedrockPolicyWriter};
 use crate::engine::Keeper;
-use crate::failure::Failure;
+use crate::failure::{Code, Failure};
 use crate::ids::AccountId;
 use crate::organization_level::{OrganizationLevelRecord, StoppedStep};
 
@@ -25,6 +25,9 @@ const PUBLISHED_WITHIN: Duration = Duration::from_secs(25);
 
 /// The pause between two looks at what is published.
 const LOOKED_AGAIN_AFTER: Duration = Duration::from_millis(1_500);
+
+/// How often a list is read until it shows what was written.
+const LISTED_AFTER_LOOKS: usize = 5;
 
 /// How far the writing came.
 pub(super) struct Written {
@@ -85,7 +88,9 @@ pub(super) async fn write(keeper: &Keeper, view: &mut LevelView, steps: &SafeSte
         }
     }
     // What was written last is published as well, before it counts as carried out.
-    let touched: BTreeSet<AttachPoint> = steps.steps().iter().filter_map(attaches).collect();
+    let attached = writing.view.present.attached.clone();
+    let touched: BTreeSet<AttachPoint> =
+        steps.steps().iter().flat_map(|step| points_of(step, &attached)).collect();
     for point in touched {
         let check = PolicyStep::Check { point };
         if let Err(why) = writing.take(&check).await {
@@ -95,13 +100,16 @@ pub(super) async fn write(keeper: &Keeper, view: &mut LevelView, steps: &SafeSte
     Written { taken, left: Vec::new(), stopped: None }
 }
 
-fn attaches(step: &PolicyStep) -> Option<AttachPoint> {
+/// The points below which a step changed something.
+fn points_of(step: &PolicyStep, attached: &BTreeMap<AttachPoint, Vec<PolicyKey>>) -> Vec<AttachPoint> {
     match step {
-        PolicyStep::Attach { point, .. } | PolicyStep::Detach { point, .. } => Some(point.clone()),
-        PolicyStep::Create { .. }
-        | PolicyStep::Update { .. }
-        | PolicyStep::Check { .. }
-        | PolicyStep::Delete { .. } => None,
+        PolicyStep::Attach { point, .. } | PolicyStep::Detach { point, .. } => vec![point.clone()],
+        PolicyStep::Update { policy, .. } => attached
+            .iter()
+            .filter(|(_, them)| them.contains(policy))
+            .map(|(point, _)| point.clone())
+            .collect(),
+        PolicyStep::Create { .. } | PolicyStep::Check { .. } | PolicyStep::Delete { .. } => Vec::new(),
     }
 }
 
@@ -138,7 +146,14 @@ impl Writing<'_> {
     /// right after AWS made it.
     async fn create(&mut self, part: &PolicyPart, content: &OwnDocument) -> Result<(), NotTaken> {
         self.note(|known| known.creating = Some(part.clone())).await?;
-        let id = self.writer.create(part, content).await?;
+        let id = match self.writer.create(part, content).await {
+            Ok(id) => id,
+            // The next look finds out whose it is.
+            Err(failure) if failure.code == Code::Conflict => {
+                return Err(NotTaken::Changed(format!("there is a policy named {part} already")));
+            }
+            Err(failure) => return Err(failure.into()),
+        };
         self.created.insert(part.clone(), id.clone());
         self.note(|known| {
             known.creating = None;
@@ -150,10 +165,7 @@ impl Writing<'_> {
 
     async fn update(&mut self, policy: &PolicyKey, content: &OwnDocument) -> Result<(), NotTaken> {
         let id = self.id(policy)?;
-        let now = BedrockPolicy::parse(&self.reader.content(&id).await?);
-        if self.view.present.contents.get(policy) != Some(&now) {
-            return Err(NotTaken::Changed(format!("somebody changed {id} since it was read")));
-        }
+        self.unchanged_content(policy, &id).await?;
         self.writer.update(&id, content).await?;
         self.confirm_content(&id, content).await
     }
@@ -168,21 +180,38 @@ impl Writing<'_> {
     async fn attach(&mut self, policy: &PolicyKey, point: &AttachPoint) -> Result<(), NotTaken> {
         let id = self.id(policy)?;
         self.unchanged(point).await?;
+        // Whoever may write policies could have put something else into it since: it would act on everybody below.
+        self.unchanged_content(policy, &id).await?;
         self.writer.attach(&id, point).await?;
-        match self.attached(point).await?.contains(&id) {
-            true => Ok(()),
-            false => Err(NotTaken::Changed(format!("{id} is not attached to {point} after it was attached"))),
-        }
+        self.shown(&id, point, true).await
     }
 
     async fn detach(&mut self, policy: &PolicyKey, point: &AttachPoint) -> Result<(), NotTaken> {
         let id = self.id(policy)?;
         self.unchanged(point).await?;
         self.writer.detach(&id, point).await?;
-        match self.attached(point).await?.contains(&id) {
-            false => Ok(()),
-            true => Err(NotTaken::Changed(format!("{id} is attached to {point} after it was detached"))),
+        self.shown(&id, point, false).await
+    }
+
+    /// Waits until AWS lists a policy at a point, or no longer: its lists may be some seconds late.
+    async fn shown(&self, id: &PolicyId, point: &AttachPoint, is_attached: bool) -> Result<(), NotTaken> {
+        for _ in 0..LISTED_AFTER_LOOKS {
+            if self.attached(point).await?.contains(id) == is_attached {
+                return Ok(());
+            }
+            sleep(LOOKED_AGAIN_AFTER).await;
         }
+        let verb = if is_attached { "doesn't show" } else { "still shows" };
+        Err(NotTaken::NotPublished(format!("AWS {verb} {id} on {point}")))
+    }
+
+    /// Whether a policy says what the decision was made from.
+    async fn unchanged_content(&self, policy: &PolicyKey, id: &PolicyId) -> Result<(), NotTaken> {
+        let now = BedrockPolicy::parse(&self.reader.content(id).await?);
+        if self.view.present.contents.get(policy) == Some(&now) {
+            return Ok(());
+        }
+        Err(NotTaken::Changed(format!("somebody changed {id} since it was read")))
     }
 
     /// Deletes a policy. AWS refuses one that is attached somewhere.
