@@ -246,7 +246,7 @@ fn every_rule_elsewhere_sends_to_the_hub_under_a_name_of_its_own() {
             assert!(names.insert(name.to_owned()), "{path}: {name} is there twice");
             // One of its events says of itself that it only reads.
             let state = match logical {
-                "PoliciesChanged" => "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS",
+                "PoliciesAttached" => "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS",
                 _ => "ENABLED",
             };
             assert_eq!(rule["State"], state, "{path}: {logical}");
