@@ -7,6 +7,7 @@ use expect_test::expect;
 use serde_json::Value;
 use simulator::AssumeRole;
 
+use guardrail_keeper::trigger::Ignored;
 use testkit::lambda::{Answer, Function, SECRET};
 use testkit::world::{
     Document, EU, FUNCTION_ROLE, HUB, PAYMENTS, PUT, US, WORKLOAD, World, check, function_key, repository,
@@ -128,6 +129,11 @@ async fn every_sample_is_answered_as_written_beside_it() {
             ("departed", Answer::Response(answer)) => {
                 assert!(["departed", "reconcile"].contains(&answer["outcome"].as_str().unwrap()), "{file}");
                 assert_eq!(answer["reason"], lines[0]["reason"], "{file}");
+            }
+            // This function may neither read nor write Bedrock policies.
+            ("bedrock_policies", Answer::Response(answer)) => {
+                assert_eq!(answer["outcome"], "ignore", "{file}: {answer}");
+                assert_eq!(answer["reason"], Ignored::NoOrganizationLevel.to_string(), "{file}");
             }
             // By the event alone it is the keeper's; the record knows of no such write.
             ("ignore", Answer::Response(answer)) if lines[0]["reason"] == "the keeper wrote this itself" => {
@@ -303,7 +309,7 @@ async fn settings_that_cannot_be_used_end_the_function_and_are_named_all_at_once
               KEEPER_FUNCTION_ROLE: "GuardrailKeeperFunction" is not a role ARN: expected arn:aws:iam::ACCOUNT:role/NAME
               KEEPER_LEDGER: "disk" is not a ledger: expected memory, file:PATH or table:NAME
               KEEPER_CONCURRENCY: "many" is not a number from 1 to 256
-              KEEPER_BASLINE: no such setting; the settings are KEEPER_BASELINE, KEEPER_APPROVAL, KEEPER_SELF_APPROVAL, KEEPER_CONTROLS, KEEPER_MEMBER_ROLE, KEEPER_FUNCTION_ROLE, KEEPER_FORMER_ROLES, KEEPER_EXTERNAL_ID, KEEPER_LEDGER, KEEPER_TASKS_QUEUE, KEEPER_EVENTS_QUEUE, KEEPER_DEPLOYMENT, KEEPER_BUS, KEEPER_REPORT_HOURS, KEEPER_STACK, KEEPER_MAX_WAIT_HOURS, KEEPER_GRACE_MINUTES, KEEPER_MAX_EVENT_AGE_HOURS, KEEPER_CONCURRENCY, KEEPER_MAX_REPLACEMENTS, KEEPER_MAX_RELEASES, KEEPER_MAX_ABANDONMENTS, KEEPER_MAX_DEPARTURES"#]],
+              KEEPER_BASLINE: no such setting; the settings are KEEPER_BASELINE, KEEPER_APPROVAL, KEEPER_SELF_APPROVAL, KEEPER_CONTROLS, KEEPER_MEMBER_ROLE, KEEPER_FUNCTION_ROLE, KEEPER_FORMER_ROLES, KEEPER_EXTERNAL_ID, KEEPER_ORGANIZATION_ROLE, KEEPER_LEDGER, KEEPER_TASKS_QUEUE, KEEPER_EVENTS_QUEUE, KEEPER_DEPLOYMENT, KEEPER_BUS, KEEPER_REPORT_HOURS, KEEPER_STACK, KEEPER_MAX_WAIT_HOURS, KEEPER_GRACE_MINUTES, KEEPER_MAX_EVENT_AGE_HOURS, KEEPER_CONCURRENCY, KEEPER_MAX_REPLACEMENTS, KEEPER_MAX_RELEASES, KEEPER_MAX_ABANDONMENTS, KEEPER_MAX_DEPARTURES"#]],
     );
     assert_eq!(world.server.calls(), []);
 }

@@ -376,6 +376,7 @@ async fn what_was_written_before_aws_failed_is_told() {
                     "converged": false,
                     "counts": {},
                     "handed_back": [],
+                    "organization_level": null,
                     "placement_decided": null,
                     "policies": [
                       {

@@ -151,6 +151,7 @@ async fn apply_for_programs_holds_the_plan_and_the_report() {
                   "enforced": 1
                 },
                 "handed_back": [],
+                "organization_level": null,
                 "placement_decided": null,
                 "policies": [],
                 "revision": "4ef2b91f1df53797",
