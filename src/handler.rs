@@ -78,7 +78,7 @@ impl From<Unplanned> for HandlerError {
             Unplanned::Rejected(reason) => HandlerError::Rejected(reason),
             Unplanned::ForeignErrand(why) => HandlerError::ForeignErrand(why),
             Unplanned::NoBaseline(why) => HandlerError::NoBaseline(why),
-            Unplanned::NotBegun(why) => HandlerError::NotQueued(why),
+            Unplanned::NotBegun(why) | Unplanned::NotKnown(why) => HandlerError::NotQueued(why),
         }
     }
 }

@@ -1,17 +1,20 @@
 //! `guardrailctl apply`: show, ask, do; or have the deployed keeper do it.
 
+mod planned_work;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::bail;
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use self::planned_work::PlannedWork;
 use super::approve;
 use super::asking::Asking;
 use super::deployed::{self, Aim, Following, Until};
 use super::ending::{self, Done};
 use super::interrupts::Interrupts;
-use super::level;
+use super::level::{self, LevelPlan};
 use super::output::{self, HEADING, paint};
 use super::plan::{self, Meanwhile, Shown};
 use super::reading::ReadingRole;
@@ -29,7 +32,7 @@ Show what would be done, ask, and do it
 
 Where a keeper is deployed (KEEPER_TASKS_QUEUE or KEEPER_BUS is set), that keeper does the work, because \
 two writers would disturb each other: this command sends it a request and reads the ledger until the keeper has \
-looked at every target of the plan. --role then only reads what the plan shows.";
+work at every target of the plan. --role then only reads what the plan shows.";
 
 /// The most accounts that a request names; more are asked for as all.
 const MOST_NAMED: usize = 500;
@@ -115,25 +118,24 @@ impl Application<'_> {
     /// Does the work from here, by the same jobs as the deployed keeper.
     async fn do_it(&self) -> anyhow::Result<u8> {
         let output = self.arguments.output;
-        let (survey, meanwhile) = self.survey().await?;
-        if survey.by_record.is_some() {
+        let work = self.look().await?;
+        if work.survey.by_record.is_some() {
             bail!(
                 "--direct writes by the member role, which does not trust this terminal: leave --direct out, and \
                  the deployed keeper is asked"
             );
         }
-        let shown = self.shown(&survey).await.beside(meanwhile.as_ref());
-        let (planned, is_met) = (shown.to_json(), shown.is_met());
+        let shown = self.shown(&work).await;
+        let (planned, is_met) = (planned_in_json(&shown, &work.level), shown.is_met());
         if output == Output::Text {
             shown.print();
+            work.level.print();
         }
         output::shown()?;
         let told = shown.into_told();
-        let changes = to_change(&survey, meanwhile.as_ref());
-        let Some((survey, meanwhile)) = self.ask((survey, meanwhile), in_words(changes)).await? else {
-            return Ok(UNFINISHED);
-        };
-        let done = self.write(&survey, meanwhile.as_ref()).await;
+        let (changes, question) = (work.changes(), work.question());
+        let Some(work) = self.ask(work, question).await? else { return Ok(UNFINISHED) };
+        let done = self.write(&work.survey, work.meanwhile.as_ref()).await;
         if output == Output::Json {
             let report = done.as_ref().ok().map(level::done_in_json);
             let unfinished = done.as_ref().ok().map(|done| &done.unfinished);
@@ -175,19 +177,21 @@ impl Application<'_> {
     /// Asks the deployed keeper, and follows what it does.
     async fn have_it_done(&self) -> anyhow::Result<u8> {
         let Arguments { output, no_wait, .. } = self.arguments;
-        let (survey, meanwhile) = self.survey().await?;
-        let shown = self.shown(&survey).await.beside(meanwhile.as_ref());
-        let (planned, is_met) = (shown.to_json(), shown.is_met());
+        let work = self.look().await?;
+        let shown = self.shown(&work).await;
+        let (planned, is_met) = (planned_in_json(&shown, &work.level), shown.is_met());
         if *output == Output::Text {
             shown.print();
+            work.level.print();
         }
         output::shown()?;
         let mut done = Done::default();
-        let to_change = to_change(&survey, meanwhile.as_ref());
-        let targets = deployed::of_survey(self.followed(&survey, meanwhile.as_ref()).1);
+        let survey = &work.survey;
+        let targets = deployed::of_survey(self.followed(&work).1);
         // What is held now, and for good, no look of the keeper's will change.
         let good = is_met && survey.is_known() && !deployed::leaves_held(survey.plan.plan(), &targets);
-        if to_change == 0 && targets.is_empty() {
+        let good = good && (work.level.is_free() || work.level.may_be_written());
+        if work.changes() == 0 && targets.is_empty() && !work.level.may_be_written() {
             self.approve(&mut done).await?;
             if *output == Output::Json {
                 output::print_done_json(
@@ -196,22 +200,13 @@ impl Application<'_> {
             }
             return Ok(if good { OK } else { UNFINISHED });
         }
-        let asked = self.ask((survey, meanwhile), question(to_change, &targets)).await?;
-        let Some((survey, meanwhile)) = asked else { return Ok(UNFINISHED) };
-        let request = self.request(&survey, targets.keys().map(|target| target.account.clone()).collect());
-        let following = if *no_wait {
-            None
-        } else {
-            let owner = survey.plan.plan().grant_changes();
-            let owner = owner.map(|change| change.grant.resource.region().clone()).collect();
-            let (baseline, followed) = self.followed(&survey, meanwhile.as_ref());
-            let aim = Aim::of(baseline, followed);
-            let following =
-                async { Following::begin(self.keeper, aim, targets).await?.and_the_owner(owner).await };
-            Some(self.interrupts.or(following).await?)
-        };
+        let question = work.question_for(&targets);
+        let Some(work) = self.ask(work, question).await? else { return Ok(UNFINISHED) };
+        let survey = &work.survey;
+        let request = self.request(&work, targets.keys().map(|target| target.account.clone()).collect());
+        let following = if *no_wait { None } else { Some(self.begin_following(&work, targets).await?) };
         self.approve(&mut done).await?;
-        if !is_counted(&survey) && self.scope.accounts != Accounts::All {
+        if !is_counted(survey) && self.scope.accounts != Accounts::All {
             output::warning(
                 "the changes of the whole baseline are not counted yet, so they may be held: apply without --account \
                  counts them",
@@ -242,6 +237,23 @@ impl Application<'_> {
         Ok(if good { OK } else { UNFINISHED })
     }
 
+    /// Begins to follow what is to be done, before the keeper is asked for it.
+    async fn begin_following<'s>(
+        &'s self,
+        work: &'s PlannedWork,
+        targets: BTreeMap<ids::Target, Until>,
+    ) -> anyhow::Result<Following<'s>> {
+        let owner = work.survey.plan.plan().grant_changes();
+        let owner = owner.map(|change| change.grant.resource.region().clone()).collect();
+        let (baseline, followed) = self.followed(work);
+        let aim = Aim::of(baseline, followed);
+        let begin = async {
+            let following = Following::begin(self.keeper, aim, targets).await?.and_the_owner(owner).await?;
+            if work.level.may_be_written() { following.and_the_level().await } else { Ok(following) }
+        };
+        self.interrupts.or(begin).await
+    }
+
     /// Gives the approval that was asked for, if one was.
     async fn approve(&self, done: &mut Done) -> anyhow::Result<()> {
         let Some(revision) = &self.arguments.approve else { return Ok(()) };
@@ -252,10 +264,12 @@ impl Application<'_> {
     }
 
     /// What the deployed keeper is asked for: the accounts of the plan, or where more hangs on it all
-    /// that was looked at.
-    fn request(&self, survey: &Survey, planned: BTreeSet<ids::AccountId>) -> Ask {
-        // Only a look at everything counts a new revision, and goes to the owner's side first.
+    /// that was work at.
+    fn request(&self, work: &PlannedWork, planned: BTreeSet<ids::AccountId>) -> Ask {
+        let survey = &work.survey;
+        // Only a look at everything counts a new revision, goes to the owner's side first and to the organization's level last.
         let is_narrow = is_counted(survey)
+            && !work.level.may_be_written()
             && survey.plan.plan().grant_changes().next().is_none()
             && !planned.is_empty()
             && planned.len() <= MOST_NAMED;
@@ -272,21 +286,19 @@ impl Application<'_> {
         }
     }
 
-    async fn shown<'s>(&'s self, survey: &'s Survey) -> Shown<'s> {
-        Shown::of(self.keeper, self.baseline, survey, &self.chosen).await
+    async fn shown<'s>(&'s self, work: &'s PlannedWork) -> Shown<'s> {
+        let shown = Shown::of(self.keeper, self.baseline, &work.survey, &self.chosen).await;
+        shown.beside(work.meanwhile.as_ref())
     }
 
     /// The baseline that accounts follow, and what was planned for it.
-    fn followed<'s>(
-        &'s self,
-        survey: &'s Survey,
-        meanwhile: Option<&'s Meanwhile>,
-    ) -> (&'s Baseline, &'s Survey) {
-        meanwhile.map_or((self.baseline, survey), |it| (it.baseline(), it.survey()))
+    fn followed<'s>(&'s self, work: &'s PlannedWork) -> (&'s Baseline, &'s Survey) {
+        let PlannedWork { survey, meanwhile, .. } = work;
+        meanwhile.as_ref().map_or((self.baseline, survey), |it| (it.baseline(), it.survey()))
     }
 
-    /// Looks, and plans this revision; while it waits, also what the baseline before it does.
-    async fn survey(&self) -> anyhow::Result<(Survey, Option<Meanwhile>)> {
+    /// Looks, and plans this revision on both levels; while it waits, also what the baseline before it does in accounts.
+    async fn look(&self) -> anyhow::Result<PlannedWork> {
         // Recorded only once that was agreed to.
         let approves = self.arguments.approve.is_some();
         let step = |step: Step<'_>| self.watch.step(step);
@@ -297,9 +309,14 @@ impl Application<'_> {
             let (scope, approved) = (&self.scope, Admission::Approved);
             Ok((engine::survey_as(self.keeper, self.baseline, scope, &approved, &step).await?, None))
         };
-        let survey = self.interrupts.or(surveys).await;
+        let surveyed = async {
+            let (survey, meanwhile) = surveys.await?;
+            let level = LevelPlan::read(self.keeper, self.baseline, &self.scope, approves).await;
+            Ok::<_, Stopped>(PlannedWork { survey, meanwhile, level })
+        };
+        let work = self.interrupts.or(surveyed).await;
         self.watch.pause();
-        self.done().or_say(survey)
+        self.done().or_say(work)
     }
 
     /// Records the approval, if one was given, and what was seen; then does the jobs.
@@ -334,11 +351,7 @@ impl Application<'_> {
 
     /// Asks whether to apply what was shown. The plan was read for a while, so it is made again:
     /// what is applied must be what was read.
-    async fn ask(
-        &self,
-        shown: (Survey, Option<Meanwhile>),
-        question: Option<String>,
-    ) -> anyhow::Result<Option<(Survey, Option<Meanwhile>)>> {
+    async fn ask(&self, shown: PlannedWork, question: Option<String>) -> anyhow::Result<Option<PlannedWork>> {
         let question = match question {
             Some(question) if self.asking.asks() => question,
             Some(_) | None => return Ok(Some(shown)),
@@ -347,50 +360,23 @@ impl Application<'_> {
         if !self.asking.confirmed(&question, &done, &self.interrupts).await? {
             return Ok(None);
         }
-        let (survey, meanwhile) = self.survey().await?;
-        let hashes = |survey: &Survey, meanwhile: &Option<Meanwhile>| {
-            (survey.plan.plan().hash(), meanwhile.as_ref().map(Meanwhile::hash))
-        };
-        if hashes(&survey, &meanwhile) == hashes(&shown.0, &shown.1) {
-            return Ok(Some((survey, meanwhile)));
+        let work = self.look().await?;
+        if work.is_same_as(&shown) {
+            return Ok(Some(work));
         }
-        self.shown(&survey).await.beside(meanwhile.as_ref()).print();
+        self.shown(&work).await.print();
+        work.level.print();
         output::note(format_args!("this is another plan than the one you read: {}", done.and_no_more()));
         output::note("run apply again");
         Ok(None)
     }
 }
 
-/// How many changes there are, of this revision and of the baseline that is followed meanwhile.
-fn to_change(survey: &Survey, meanwhile: Option<&Meanwhile>) -> usize {
-    survey.plan.plan().counts().to_change + meanwhile.map_or(0, Meanwhile::changes)
-}
-
-/// The question before the deployed keeper is asked, which may see more than can be seen from here.
-fn question(to_change: usize, targets: &BTreeMap<ids::Target, Until>) -> Option<String> {
-    match targets.values().filter(|until| **until == Until::Seen).count() {
-        0 => in_words(to_change),
-        unseen => {
-            output::note(format_args!(
-                "this terminal can't read {unseen}, usually because the member role trusts only the function; the \
-                 deployed keeper looks there and does what the baseline says"
-            ));
-            Some(format!("Apply the baseline to {}?", counted(to_change + unseen, "target")))
-        }
-    }
-}
-
-/// The question before so many changes are made; none before none.
-fn in_words(changes: usize) -> Option<String> {
-    match changes {
-        0 => None,
-        1 => Some("Apply this change?".to_owned()),
-        changes => Some(format!("Apply these {changes} changes?")),
-    }
-}
-
-fn counted(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+/// What was planned on both levels, for programs.
+fn planned_in_json(shown: &Shown<'_>, level: &LevelPlan) -> Value {
+    let mut planned = shown.to_json();
+    planned["organization_level"] = level.to_json();
+    planned
 }
 
 /// Whether the changes of the whole revision are counted, or the revision is approved.

@@ -7,14 +7,16 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::ending;
+use super::level;
 use super::output::{self, Bar};
 use super::time::Length;
 use guardrail_keeper::engine::{self, Ask, Asked, Keeper, Step, Stopped, Survey};
-use keeper_core::baseline::Baseline;
+use keeper_core::baseline::{Baseline, Revision};
 use keeper_core::desired::Desired;
 use keeper_core::failure::{Call, Category};
 use keeper_core::ids::{AccountId, Region, Target};
 use keeper_core::organization::OrgPath;
+use keeper_core::organization_level::OrganizationLook;
 use keeper_core::plan::{Decision, GrantAction, Held, HoldReason, InSync, Plan};
 use keeper_core::record::{Record, Records};
 use keeper_core::resolved::Unusable;
@@ -148,6 +150,16 @@ pub(super) struct Following<'a> {
     looks: BTreeMap<Target, Look>,
     /// Regions in which the owner's side has something to do.
     owner: BTreeMap<Region, Option<Timestamp>>,
+    /// The organization's level, where it is followed.
+    level: Option<FollowedLevel>,
+}
+
+/// The organization's level, followed until the keeper looked at it.
+pub(super) struct FollowedLevel {
+    /// The last look before the keeper was asked.
+    before: Option<Timestamp>,
+    /// The first look since.
+    look: Option<OrganizationLook>,
 }
 
 /// What became of followed targets.
@@ -158,6 +170,10 @@ pub(super) struct Followed {
     pub(super) left: BTreeSet<Target>,
     /// Regions of the owner at which the keeper hasn't looked in time.
     owner: BTreeSet<Region>,
+    /// The organization's level, where it was followed.
+    level: Option<FollowedLevel>,
+    /// The baseline that it was followed for.
+    revision: Revision,
 }
 
 impl<'a> Following<'a> {
@@ -167,7 +183,7 @@ impl<'a> Following<'a> {
         targets: BTreeMap<Target, Until>,
     ) -> Result<Following<'a>, Stopped> {
         let (left, looks, owner) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let mut following = Following { keeper, aim, left, looks, owner };
+        let mut following = Following { keeper, aim, left, looks, owner, level: None };
         let known = following.recorded(targets.keys()).await?;
         following.left = targets
             .into_iter()
@@ -188,6 +204,26 @@ impl<'a> Following<'a> {
             }
         }
         Ok(self)
+    }
+
+    /// Follows the organization's level as well.
+    pub(super) async fn and_the_level(mut self) -> Result<Following<'a>, Stopped> {
+        let before = self.level_look().await?.map(|look| look.at);
+        self.level = Some(FollowedLevel { before, look: None });
+        Ok(self)
+    }
+
+    async fn level_look(&self) -> Result<Option<OrganizationLook>, Stopped> {
+        Ok(self.keeper.ledger().organization_level().await?.look)
+    }
+
+    /// Whether the organization's level is waited for no longer.
+    async fn has_level(&mut self) -> Result<bool, Stopped> {
+        let Some(FollowedLevel { before, look: None }) = self.level else { return Ok(true) };
+        let look = self.level_look().await?.filter(|look| Some(look.at) != before);
+        let is_there = look.is_some();
+        self.level = Some(FollowedLevel { before, look });
+        Ok(is_there)
     }
 
     /// When the owner's side was looked at last.
@@ -239,10 +275,12 @@ impl<'a> Following<'a> {
                     bar.step(Step::Wrote);
                 }
             }
-            if self.left.is_empty() && self.owner.is_empty() || began.elapsed() >= longest {
+            let has_level = self.has_level().await?;
+            if has_level && self.left.is_empty() && self.owner.is_empty() || began.elapsed() >= longest {
                 let left = self.left.into_keys().collect();
                 let owner = self.owner.into_keys().collect();
-                return Ok(Followed { looks: self.looks, left, owner });
+                let revision = self.aim.baseline.revision.clone();
+                return Ok(Followed { looks: self.looks, left, owner, level: self.level, revision });
             }
             // Reading thousands of records each second would cost more than it is worth.
             let thousands = u32::try_from(self.left.len() / 1000).unwrap_or(u32::MAX);
@@ -256,6 +294,7 @@ impl Followed {
     pub(super) fn is_good(&self) -> bool {
         self.left.is_empty()
             && self.owner.is_empty()
+            && self.level.as_ref().is_none_or(|level| level.is_good(&self.revision))
             && self.looks.values().all(|look| look.judged.standing.is_good())
     }
 
@@ -269,6 +308,20 @@ impl Followed {
         }
         for region in &self.owner {
             output::print_done(format_args!("Region {region} of the owner not looked at yet"));
+        }
+        if let Some(level) = &self.level {
+            match &level.look {
+                Some(_) if level.is_good(&self.revision) => {
+                    output::print_done("organization's level: as the baseline wants it");
+                }
+                Some(look) => {
+                    output::print_done("organization's level:");
+                    level::print_look(look, Timestamp::now());
+                }
+                None => output::print_done(
+                    "organization's level not looked at yet: see guardrailctl status later",
+                ),
+            }
         }
         if !self.left.is_empty() {
             output::note(format_args!(
@@ -289,6 +342,19 @@ impl Followed {
                 "checked_at": at,
             })
         });
-        json!({ "targets": looks.collect::<Vec<_>>(), "left": self.left, "owner_left": self.owner })
+        let level = self.level.as_ref().map(|level| level.look.as_ref().map(level::look_in_json));
+        json!({
+            "targets": looks.collect::<Vec<_>>(),
+            "left": self.left,
+            "owner_left": self.owner,
+            "organization_level": level.flatten(),
+            "organization_level_left": self.level.as_ref().is_some_and(|level| level.look.is_none()),
+        })
+    }
+}
+
+impl FollowedLevel {
+    fn is_good(&self, revision: &Revision) -> bool {
+        self.look.as_ref().is_some_and(|look| level::is_carried_out(look, revision))
     }
 }

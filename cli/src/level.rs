@@ -1,21 +1,28 @@
 //! The organization's level, as the terminal shows it: what would be written, and how it stands by the record.
 
+mod foreseen;
+
 use std::collections::BTreeMap;
+
+pub(super) use self::foreseen::LevelPlan;
 
 use serde_json::{Value, json};
 
-use super::output::{self, BROKEN, HEADING, HELD, QUIET, paint};
+use super::output::{self, BROKEN, HEADING, HELD, QUIET, counted, paint};
 use super::time::Age;
 use guardrail_keeper::engine::{Keeper, Stopped};
 use guardrail_keeper::handler::DoneHere;
 use jiff::Timestamp;
 use keeper_core::baseline::{Baseline, Revision};
 use keeper_core::ids::AccountId;
-use keeper_core::organization_level::{OrganizationLevelRecord, OrganizationLevelReport};
+use keeper_core::organization_level::{OrganizationLevelRecord, OrganizationLevelReport, OrganizationLook};
 use keeper_core::record::{InheritedLevel, InheritedProbeResult, InheritedStanding};
 
+/// The code of the hold that an approval ends.
+const NOT_APPROVED: &str = "not_approved";
+
 /// Prints what would be written, or why nothing is.
-pub(super) fn print_foreseen(report: &OrganizationLevelReport) {
+fn print_foreseen(report: &OrganizationLevelReport) {
     output::print(format_args!("\n{}", paint(HEADING, "Organization's level:")));
     for hold in &report.holds {
         output::print(format_args!("{} [{}] {}", paint(HELD, "held"), hold.code, hold.text));
@@ -26,7 +33,7 @@ pub(super) fn print_foreseen(report: &OrganizationLevelReport) {
     if !report.left.is_empty() {
         output::print(report.extent);
     }
-    if report.holds.iter().any(|hold| hold.code == "not_approved") {
+    if report.holds.iter().any(|hold| hold.code == NOT_APPROVED) {
         let revision = &report.revision;
         output::print(format_args!("to let it be done: guardrailctl approve {revision}"));
     }
@@ -100,6 +107,46 @@ impl InheritedCounts {
     }
 }
 
+/// Whether a look found everything carried out that this baseline wants, and nobody frozen. A look by another baseline says
+/// nothing of this one.
+pub(super) fn is_carried_out(look: &OrganizationLook, revision: &Revision) -> bool {
+    look.holds.is_empty() && look.left.is_empty() && look.revision == *revision && look.frozen_count == 0
+}
+
+/// Prints what a look of the keeper found.
+pub(super) fn print_look(look: &OrganizationLook, now: Timestamp) {
+    output::print(format_args!("looked at {}", Age::of(look.at, now)));
+    for hold in &look.holds {
+        output::print(format_args!("{} [{}] {}", paint(HELD, "held"), hold.code, hold.text));
+    }
+    if !look.left.is_empty() {
+        output::print(format_args!("{} left to be written", counted(look.left.len(), "step")));
+    }
+    if look.frozen_count > 0 {
+        let named: Vec<&str> = look.frozen.iter().take(EXAMPLES).map(AccountId::as_str).collect();
+        output::print(format_args!(
+            "{} {} accounts, which no change of a Bedrock policy reaches: {}{}",
+            paint(BROKEN, "frozen"),
+            look.frozen_count,
+            named.join(", "),
+            if look.frozen_count > named.len() { ", …" } else { "" }
+        ));
+    }
+}
+
+/// A look of the keeper, for programs.
+pub(super) fn look_in_json(look: &OrganizationLook) -> Value {
+    json!({
+        "at": look.at,
+        "revision": look.revision,
+        "enabled": look.is_enabled,
+        "holds": look.holds,
+        "left": look.left,
+        "frozen": look.frozen,
+        "frozen_count": look.frozen_count,
+    })
+}
+
 /// The organization's level by the record.
 pub(super) struct LevelStatus {
     record: OrganizationLevelRecord,
@@ -132,13 +179,11 @@ impl LevelStatus {
         if !self.is_told() {
             return true;
         }
-        let look = self.record.look.as_ref();
-        // A look by another baseline says nothing of this one.
-        let is_done = look.is_some_and(|look| {
-            look.holds.is_empty() && look.left.is_empty() && look.revision == self.revision
-        });
-        let frozen = look.map_or(0, |look| look.frozen_count);
-        (is_done || !self.is_assigned && look.is_none()) && frozen == 0 && self.counts.is_good()
+        let is_done = match &self.record.look {
+            Some(look) => is_carried_out(look, &self.revision),
+            None => !self.is_assigned,
+        };
+        is_done && self.counts.is_good()
     }
 
     pub(super) fn print(&self, now: Timestamp) {
@@ -148,25 +193,7 @@ impl LevelStatus {
         output::print(format_args!("\n{}", paint(HEADING, "Organization's level")));
         match &self.record.look {
             None => output::print("not looked at yet: the end of the next sweep does"),
-            Some(look) => {
-                output::print(format_args!("looked at {}", Age::of(look.at, now)));
-                for hold in &look.holds {
-                    output::print(format_args!("{} [{}] {}", paint(HELD, "held"), hold.code, hold.text));
-                }
-                if !look.left.is_empty() {
-                    output::print(format_args!("{} steps are left to be written", look.left.len()));
-                }
-                if look.frozen_count > 0 {
-                    let named: Vec<&str> = look.frozen.iter().take(EXAMPLES).map(AccountId::as_str).collect();
-                    output::print(format_args!(
-                        "{} {} accounts, which no change of a Bedrock policy reaches: {}{}",
-                        paint(BROKEN, "frozen"),
-                        look.frozen_count,
-                        named.join(", "),
-                        if look.frozen_count > named.len() { ", …" } else { "" }
-                    ));
-                }
-            }
+            Some(look) => print_look(look, now),
         }
         for (standing, count) in &self.counts.counts {
             output::print(format_args!("{count:>7} {}", standing.to_string().replace('_', " ")));
@@ -180,17 +207,7 @@ impl LevelStatus {
         if !self.is_told() {
             return Value::Null;
         }
-        let look = self.record.look.as_ref().map(|look| {
-            json!({
-                "at": look.at,
-                "revision": look.revision,
-                "enabled": look.is_enabled,
-                "holds": look.holds,
-                "left": look.left,
-                "frozen": look.frozen,
-                "frozen_count": look.frozen_count,
-            })
-        });
+        let look = self.record.look.as_ref().map(look_in_json);
         let counts: BTreeMap<&str, usize> =
             self.counts.counts.iter().map(|(standing, count)| (standing.code(), *count)).collect();
         let own: BTreeMap<String, String> =

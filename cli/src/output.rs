@@ -234,3 +234,8 @@ impl Drop for Spinner {
         self.0.finish_and_clear();
     }
 }
+
+/// A number with its noun, in the plural if need be.
+pub(super) fn counted(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}

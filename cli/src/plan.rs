@@ -5,17 +5,17 @@ use std::collections::BTreeSet;
 use clap::Args;
 use serde_json::json;
 
+use super::level::LevelPlan;
 use super::names::Names;
 use super::output::{self, Bar, HEADING, QUIET, paint};
 use super::reading::ReadingRole;
 use super::time::Age;
-use super::{CHANGES, Narrowed, OK, Output, TargetArguments, UNFINISHED, connect, level, settings};
+use super::{CHANGES, Narrowed, OK, Output, TargetArguments, UNFINISHED, connect, settings};
 use guardrail_keeper::engine::{self, Admission, Keeper, Progress, RecordAge, Step, Stopped, Survey};
 use jiff::Timestamp;
 use keeper_core::baseline::Baseline;
 use keeper_core::ids::AccountId;
 use keeper_core::limits::EffectiveBaseline;
-use keeper_core::organization_level::OrganizationLevelReport;
 use keeper_core::plan::{Counts, Plan, PlanLine, ReviewedPlan};
 use keeper_core::report::Report;
 use keeper_core::trigger::Scope;
@@ -44,22 +44,21 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let (survey, meanwhile) = planned(&keeper, &baseline, &scope, &progress).await?;
     drop(bar);
     let shown = Shown::of(&keeper, &baseline, &survey, &chosen).await.beside(meanwhile.as_ref());
-    let level = foreseen(&keeper, &baseline).await;
+    let level = LevelPlan::read(&keeper, &baseline, &scope, false).await;
     match arguments.output {
         Output::Text => {
             shown.print();
-            level.iter().for_each(level::print_foreseen);
+            level.print();
         }
         Output::Json => {
             let mut told = shown.to_json();
-            told["organization_level"] = json!(level.as_ref().map(OrganizationLevelReport::to_json));
+            told["organization_level"] = level.to_json();
             output::print_json(&told);
         }
     }
     let Counts { to_change, held, broken, .. } = survey.plan.plan().counts();
-    let to_change = to_change + meanwhile.as_ref().map_or(0, Meanwhile::changes);
-    let is_known = shown.is_met() && survey.is_known() && level.as_ref().is_none_or(|it| it.holds.is_empty());
-    let to_change = to_change + level.as_ref().map_or(0, |level| level.left.len());
+    let to_change = to_change + meanwhile.as_ref().map_or(0, Meanwhile::changes) + level.steps();
+    let is_known = shown.is_met() && survey.is_known() && level.is_free();
     Ok(if to_change > 0 && arguments.detailed_exit_code {
         CHANGES
     } else if held + broken > 0 || !is_known {
@@ -67,20 +66,6 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     } else {
         OK
     })
-}
-
-/// What would be written on the organization's level. Where that can't be read, a warning says so.
-async fn foreseen(keeper: &Keeper, baseline: &Baseline) -> Option<OrganizationLevelReport> {
-    match Box::pin(engine::foresee_organization_level(keeper, baseline)).await {
-        Ok(level) => level,
-        Err(why) => {
-            output::warning(format_args!(
-                "what would be written on the organization's level isn't known: {why}; guardrailctl status shows what the \
-                 deployed keeper found last"
-            ));
-            None
-        }
-    }
 }
 
 /// What is done while a revision waits for its approval: accounts follow the baseline that was approved before it.

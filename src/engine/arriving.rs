@@ -51,6 +51,9 @@ pub enum Unplanned {
     /// The ledger doesn't say whether the revision has to be counted before the sweep.
     #[error("not queued: {0}")]
     NotBegun(String),
+    /// The ledger doesn't say whether a write in the keeper's name was the keeper's.
+    #[error("not known to be the keeper's write: {0}")]
+    NotKnown(String),
 }
 
 /// Turns messages into jobs: events with the help of the baseline, errands as they are. Long work comes last.
@@ -60,9 +63,16 @@ pub async fn arrive(keeper: &Keeper, incoming: &[Incoming<'_>]) -> Arrived {
     let (mut scopes, mut errands) = (Vec::new(), Vec::new());
     for (position, one) in incoming.iter().enumerate() {
         let sorted = sorted(keeper, *one, now);
-        if let Some(scope) = unrecorded_write(keeper, *one, &sorted, now).await {
-            scopes.push((position, scope));
-            continue;
+        match unrecorded_write(keeper, *one, &sorted, now).await {
+            Ok(None) => {}
+            Ok(Some(scope)) => {
+                scopes.push((position, scope));
+                continue;
+            }
+            Err(unplanned) => {
+                arrived.failed.push((position, unplanned));
+                continue;
+            }
         }
         if let Sorted::Ignored(reason) = &sorted {
             ignored(one.id.unwrap_or(NAMELESS), reason);
@@ -159,13 +169,13 @@ async fn unrecorded_write(
     incoming: Incoming<'_>,
     sorted: &Sorted,
     now: Timestamp,
-) -> Option<Scope> {
+) -> Result<Option<Scope>, Unplanned> {
     if !matches!(sorted, Sorted::Ignored(Ignored::OwnWrite)) || !keeper.ledger.is_durable() {
-        return None;
+        return Ok(None);
     }
     // As if somebody else had written it.
     let anybodys = Context { own_roles: OwnRoles::default(), ..context(keeper, None, now) };
-    let Trigger::Reconcile(scope) = incoming.message.decide(&anybodys) else { return None };
+    let Trigger::Reconcile(scope) = incoming.message.decide(&anybodys) else { return Ok(None) };
     let is_enforcement =
         [Why::EnforcementPut, Why::EnforcementDeleted].iter().any(|why| scope.reasons.contains(why));
     let scope = if is_enforcement {
@@ -173,27 +183,32 @@ async fn unrecorded_write(
     } else {
         // Whether it is a copy or the owner's is for the baseline to say. Without one there is nothing to look for.
         let happened = scope.since.and_then(|second| Timestamp::from_second(second).ok());
-        let known = present_lately(keeper, happened.unwrap_or(now)).await.ok()?;
+        let Ok(known) = present_lately(keeper, happened.unwrap_or(now)).await else { return Ok(None) };
         let anybodys =
             Context { own_roles: OwnRoles::default(), ..context(keeper, Some(&known.baseline), now) };
-        let Trigger::Reconcile(scope) = incoming.message.decide(&anybodys) else { return None };
+        let Trigger::Reconcile(scope) = incoming.message.decide(&anybodys) else { return Ok(None) };
         *scope
     };
     match is_recorded(keeper, &scope, is_enforcement).await {
-        Ok(true) => return None,
+        Ok(true) => return Ok(None),
         Ok(false) => warn!(
             reason = Why::UnrecordedWrite.code(),
             "there is a look at {scope}: {}",
             Why::UnrecordedWrite
         ),
-        // Whether it was ours is not known. A look costs little.
+        // SQS delivers it once more, and by then it may be known. To say of the keeper's own write that somebody else made
+        // it would be a false alarm.
+        Err(error) if incoming.id.is_some() && !incoming.repeated => {
+            return Err(Unplanned::NotKnown(error.to_string()));
+        }
+        // Whether it was ours is still not known. A look costs little.
         Err(error) => {
             warn!(
                 "failed to read whether the ledger has a write in the keeper's name, so there is a look at {scope}: {error}"
             );
         }
     }
-    Some(Scope { reasons: BTreeSet::from([Why::UnrecordedWrite]), ..scope })
+    Ok(Some(Scope { reasons: BTreeSet::from([Why::UnrecordedWrite]), ..scope }))
 }
 
 /// Whether the ledger knows of a write in the keeper's name, or of a look since then.

@@ -45,7 +45,10 @@ pub(super) async fn run_count(
     let previous = before.map(|before| before.revision);
     let approval = record(keeper, &baseline, &count, previous.clone()).await?;
     let mut effects = Vec::new();
-    if let Some(approval) = approval.filter(|approval| !approval.told) {
+    let again = approval.as_ref().and_then(|approval| counted_again(&count, approval));
+    let is_told_later = again.is_some();
+    effects.extend(again);
+    if let Some(approval) = approval.filter(|approval| !approval.told && !is_told_later) {
         let previous = previous.filter(|previous| *previous != count.revision);
         let changed = ChangedBaseline { baseline, approval, previous, cause: count.cause.clone() };
         effects.push(Effect::Tell(Notice::BaselineChanged(Box::new(changed))));
@@ -82,8 +85,10 @@ async fn count_pages(
         if let Some(unseen) = &mut counted.unseen {
             unseen.found(&accounts, &unplaced);
         }
-        for account in unplaced.keys() {
+        for (account, failure) in &unplaced {
             warn!(account.id = %account, "the path of {account} could not be read: all its targets count as replaced");
+            counted.unplaced = counted.unplaced.saturating_add(1);
+            counted.may_pass |= failure.category.is_worth_waiting();
         }
         let extent = count(keeper, baseline, &catalog, accounts, &unplaced).await?;
         counted.extent = counted.extent.plus(extent);
@@ -102,7 +107,7 @@ async fn count_pages(
 async fn record(
     keeper: &Keeper,
     baseline: &Baseline,
-    Count { revision, extent, unseen, .. }: &Count,
+    Count { revision, extent, unseen, unplaced, .. }: &Count,
     before: Option<Revision>,
 ) -> Result<Option<RevisionApproval>, Stopped> {
     let names_nobody = unseen.clone().unwrap_or_default();
@@ -118,7 +123,8 @@ async fn record(
             return;
         }
         let approval = RevisionApproval::of(known.take(), revision);
-        let approval = approval.count(*extent, allowance, names_nobody.clone());
+        let mut approval = approval.count(*extent, allowance, names_nobody.clone());
+        approval.unplaced = *unplaced;
         recorded = Some(approval.clone());
         *known = Some(approval);
     });
@@ -137,7 +143,23 @@ async fn record(
 
 /// A count of a revision, from the beginning.
 pub(super) fn begun(revision: Revision, cause: Cause) -> Count {
-    Count { revision, page: None, extent: Extent::default(), accounts: 0, unseen: None, cause }
+    let (extent, unseen) = (Extent::default(), None);
+    Count { revision, page: None, extent, accounts: 0, unseen, unplaced: 0, may_pass: false, cause }
+}
+
+/// How often a revision that waits is counted again at once, because Organizations didn't say where an account stands and
+/// may say so soon. After that, sweeps count it.
+const COUNTED_AGAIN: u32 = 3;
+
+/// The next count of a revision that may wait only because accounts could not be placed for a moment.
+fn counted_again(count: &Count, approval: &RevisionApproval) -> Option<Effect> {
+    let is_worth_it = approval.is_to_be_counted() && count.may_pass && count.cause.attempt < COUNTED_AGAIN;
+    if !is_worth_it {
+        return None;
+    }
+    let again = begun(count.revision.clone(), count.cause.again());
+    let delay = again.cause.delay_seconds();
+    Some(Effect::Later(Errand::Count(again), delay))
 }
 
 /// A sweep of every account, from the beginning.

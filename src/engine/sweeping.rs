@@ -28,7 +28,7 @@ use crate::trigger::Regions;
 /// How often the end of a sweep is looked for before it ends without the missing accounts.
 const LOOKS_FOR_AN_END: u32 = 10;
 
-/// How a look at everything begins: a revision that is not counted yet is counted first.
+/// How a look at everything begins: a revision that is not counted yet, or has to be counted again, is counted first.
 ///
 /// # Errors
 /// When it is not known whether the revision is counted.
@@ -43,7 +43,7 @@ pub(super) async fn beginning(
         .ledger
         .revision_approval()
         .await?
-        .is_none_or(|approval| approval.revision != *revision || approval.counted.is_none());
+        .is_none_or(|approval| approval.revision != *revision || approval.is_to_be_counted());
     if known.unread {
         // The present baseline can't be read, and the sweep may be about its change.
         return Err(Stopped::NoBaseline(known.instead_of.clone().unwrap_or_default()));

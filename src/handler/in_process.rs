@@ -127,7 +127,8 @@ pub(super) async fn do_scope(
     unfinished.extend(left.iter().filter_map(|errand| match errand {
         Errand::Retry(task) => reasons.get(&task.group()).cloned(),
         Errand::Count(_) | Errand::Sweep(_) => Some(
-            "not every account was listed: AWS refused to continue a list; run the command again".to_owned(),
+            "not every account was listed or placed, because AWS refused to continue a list or to answer: run the command again"
+                .to_owned(),
         ),
         // It waits for one of these tasks.
         Errand::FinishSweep(_) => None,

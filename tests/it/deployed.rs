@@ -36,7 +36,7 @@ impl Deployed {
         self.0.deliver(&schedule).await;
     }
 
-    fn ctl(&self) -> Guardrailctl {
+    pub(crate) fn ctl(&self) -> Guardrailctl {
         let server = &self.world().server;
         terminal(self.world())
             .variable("KEEPER_EVENTS_QUEUE", &server.queue_url(&events_queue()))

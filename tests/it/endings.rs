@@ -208,6 +208,7 @@ async fn what_was_written_before_aws_failed_is_told() {
                           "ou-exam-workload": "Workload"
                         }
                       },
+                      "organization_level": null,
                       "placement": {
                         "auto": {
                           "answer": "undecided",

@@ -47,6 +47,7 @@ mod news;
 mod odd_answers;
 mod organization;
 mod organization_level;
+mod organization_level_apply;
 mod organization_level_faults;
 mod organization_level_histories;
 mod organization_level_many;

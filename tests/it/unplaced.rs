@@ -110,6 +110,49 @@ async fn through_the_queues_it_is_asked_for_alone_and_waited_for() {
     assert_eq!(stack.left(), EMPTY);
 }
 
+/// One account, of which one enforcement may be replaced without an approval.
+fn one_replacement(version: u32) -> Document {
+    let rest = vec!["limits: { max_replacements: 1 }"];
+    Document { regions: EU, version, rest, assignments: vec![(SHIPPING, "corporate")], ..Document::default() }
+}
+
+fn of_one_replacement() -> Setup {
+    let setup = World::of(&one_replacement(2)).durable().long_established();
+    setup.switches(|switches| switches.paths = Presence::Absent)
+}
+
+/// What an account that can't be placed would have replaced isn't known, so the revision is over its limit.
+#[tokio::test]
+async fn a_revision_that_waits_for_its_sake_is_counted_again_by_the_next_sweep() {
+    let world = of_one_replacement().start().await;
+    assert!(world.sweep().await.is_converged());
+    world.publish(&one_replacement(1));
+    world.server.fault(denied());
+    drop(world.sweep().await);
+    assert!(guarded(&world, SHIPPING), "the revision waits");
+    world.server.clear_faults();
+    drop(world.sweep().await);
+    assert!(world.enforced_in(SHIPPING).contains("eubase1a2b3c:1"), "{}", world.enforced_in(SHIPPING));
+}
+
+#[tokio::test]
+async fn a_revision_that_waits_for_what_passes_is_counted_again_without_a_sweep() {
+    let mut stack = Stack::start(of_one_replacement()).await;
+    stack.deliver(&stack.schedule()).await;
+    assert!(guarded(&stack.world, SHIPPING));
+    stack.world.publish(&one_replacement(1));
+    let changed = stack.world.event("Parameter Store Change");
+    // As often as a call is tried.
+    stack
+        .world
+        .server
+        .fault(Fault::new(FaultKind::ServerError).operation("ListParents").about(PAYMENTS).times(3));
+    stack.world.server.clear_calls();
+    stack.deliver(&changed).await;
+    let enforced = stack.world.enforced_in(SHIPPING);
+    assert!(enforced.contains("eubase1a2b3c:1"), "{enforced} {:?}", stack.world.server.calls());
+}
+
 #[tokio::test]
 async fn no_grant_is_taken_back_while_it_is_unknown_who_uses_it() {
     let rest = vec!["limits: { max_releases: 100 }"];

@@ -42,6 +42,10 @@ pub struct RevisionApproval {
     /// have been within its limits but for them.
     #[serde(default)]
     pub earlier: Extent,
+    /// How many accounts counted with every Region, because Organizations didn't say where they stand. As long as it waits
+    /// with such accounts, each sweep counts it again.
+    #[serde(default)]
+    pub unplaced: u32,
 }
 
 /// What a revision may change without a person's approval.
@@ -84,6 +88,7 @@ impl RevisionApproval {
             unreviewed: Unreviewed::default(),
             given: None,
             earlier: Extent::default(),
+            unplaced: 0,
         }
     }
 
@@ -116,9 +121,16 @@ impl RevisionApproval {
         };
         if !self.approved && is_within && names_nobody.is_empty() {
             self.approved = true;
+            // That it waits was published: people read that it doesn't any more.
+            self.told = false;
             self.unreviewed.add(&self.revision, extent, allowance.now);
         }
         RevisionApproval { counted: Some(extent), names_nobody, earlier, ..self }
+    }
+
+    /// Whether it has to be counted: it never was, or it waits, perhaps only because of accounts that couldn't be placed.
+    pub fn is_to_be_counted(&self) -> bool {
+        self.counted.is_none() || !self.approved && self.unplaced > 0
     }
 
     /// Why nothing but repairs is done under it, as long as it isn't approved.

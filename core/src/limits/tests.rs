@@ -160,6 +160,26 @@ fn a_revision_within_its_limits_is_approved_by_being_counted() {
 }
 
 #[test]
+fn a_revision_that_waits_because_of_accounts_without_a_place_is_counted_again() {
+    let count = |approval: RevisionApproval, changes, unplaced| {
+        let counted = approval.count(changes, allowing(limits(2)), NamedIds::default());
+        RevisionApproval { unplaced, ..counted }
+    };
+    let new = RevisionApproval::new(revision());
+    assert!(new.is_to_be_counted());
+    let waits = RevisionApproval { told: true, ..count(new.clone(), extent(3, 0), 1) };
+    assert!(!waits.approved && waits.is_to_be_counted());
+    // With every account at its place it waits for a person, and within its limits it doesn't wait: that is told.
+    let over = count(waits.clone(), extent(3, 0), 0);
+    assert!(!over.approved && !over.is_to_be_counted() && over.told);
+    let within = count(waits.clone(), extent(2, 0), 0);
+    assert!(within.approved && !within.is_to_be_counted() && !within.told);
+    // What is approved isn't counted again, whoever lacks a place.
+    assert!(!count(new, extent(2, 0), 1).is_to_be_counted());
+    assert!(!waits.approve().is_to_be_counted());
+}
+
+#[test]
 fn a_revision_that_names_nobody_is_approved_by_a_person_alone() {
     let nobody: NamedIds = serde_json::from_value(serde_json::json!(["ou-exam-sandobx1"])).unwrap();
     let counted = RevisionApproval::new(revision()).count(extent(0, 0), allowing(limits(2)), nobody.clone());

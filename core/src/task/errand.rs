@@ -47,6 +47,12 @@ pub struct Count {
     /// a count that an earlier version began.
     #[serde(default)]
     pub unseen: Option<NamedIds>,
+    /// How many accounts could not be placed so far.
+    #[serde(default)]
+    pub unplaced: u32,
+    /// Whether waiting may help with one of them.
+    #[serde(default)]
+    pub may_pass: bool,
     /// Why.
     pub cause: Cause,
 }

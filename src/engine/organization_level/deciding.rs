@@ -107,6 +107,7 @@ pub async fn foresee_organization_level(
     let digest = WantedDigest::of(&view.level.policies);
     report.is_repair = view.known.confirmed.as_ref() == Some(&digest);
     report.frozen.clone_from(&view.reasons);
+    report.is_looked = true;
     let is_approved = report.is_repair || is_approved(keeper, &followed).await.map_err(in_words)?;
     let (mut decided, view) =
         decision(keeper, &followed, view, (is_approved, report.is_repair)).await.map_err(in_words)?;

@@ -72,6 +72,7 @@ async fn apply_for_programs_holds_the_plan_and_the_report() {
                       "ou-exam-workload": "Workload"
                     }
                   },
+                  "organization_level": null,
                   "placement": {
                     "auto": {
                       "answer": "undecided",
