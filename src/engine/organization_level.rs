@@ -9,7 +9,10 @@
 
 mod deciding;
 mod looking;
+mod policy_type;
 mod reading;
+mod rounds;
+mod under_way;
 mod writing;
 
 use tracing::{error, info, warn};
@@ -19,25 +22,18 @@ use super::effect::{Effect, Notice, OrganizationNotice};
 use super::tasks::wait_for;
 use super::{Deadline, Keeper, Stopped};
 use crate::baseline::{Baseline, Revision};
-use crate::bedrock_policy::OrganizationDecision;
 use crate::failure::Failure;
 use crate::ids::AccountId;
 use crate::limits::EffectiveBaseline;
 use crate::organization_level::{
-    BegunLook, OrganizationLevelRecord, OrganizationLevelReport, RecordedHold, StoppedStep, WantedDigest,
+    OrganizationLevelRecord, OrganizationLevelReport, RecordedHold, StoppedStep,
 };
 use crate::settings::OrganizationAccess;
-use crate::task::{Cause, ContinuedLook, Handout, OrganizationTask, SUPERSEDED_AFTER_MS, Task};
-use deciding::{decision, is_all_there, is_approved};
-use looking::{Keeps, LevelView, Looked, look};
+use crate::task::{Cause, Handout, OrganizationTask, SUPERSEDED_AFTER_MS, Task};
+use rounds::{LookEnd, note_holds, run};
+use under_way::{end_of_look, is_continued_by, leave_a_note};
 
 pub use deciding::foresee_organization_level;
-
-use reading::Reading;
-use writing::write;
-
-/// How often one task looks: once, and once more after it wrote.
-const LOOKS: usize = 2;
 
 /// How many frozen accounts are remembered as published: those beyond are published again.
 const FROZEN_TOLD: usize = 5_000;
@@ -69,14 +65,6 @@ impl From<Stopped> for NotLooked {
             None => NotLooked::Because(stopped.to_string()),
         }
     }
-}
-
-/// How a task ends.
-enum LookEnd {
-    /// This came of it.
-    Done(OrganizationLevelReport),
-    /// There was no time for all of it: this came of it so far, and another invocation continues.
-    GoesOn(OrganizationLevelReport, ContinuedLook),
 }
 
 /// Makes the organization's Bedrock policies agree with the baseline that is followed.
@@ -149,55 +137,6 @@ fn told(report: OrganizationLevelReport, cause: &Cause) -> Effect {
     Effect::Tell(Notice::OrganizationLevel(Box::new(notice)))
 }
 
-/// Whether a task continues this look.
-fn is_continued_by(begun: &BegunLook, task: &OrganizationTask) -> bool {
-    task.continues.is_some_and(|look| look.number == begun.number)
-}
-
-/// Where another task's look is under way, leaves a note that asks for one more after it. Says whether the task ends here:
-/// two looks at a time would take twice as long. A look that has ended meanwhile is not continued either.
-async fn leave_a_note(
-    keeper: &Keeper,
-    task: &OrganizationTask,
-    known: &OrganizationLevelRecord,
-) -> Result<bool, String> {
-    let now = keeper.clock.now();
-    let Some(begun) = known.begun.as_ref().filter(|begun| begun.is_under_way(now)) else {
-        // The one that it continues was given up, or has ended.
-        return Ok(false);
-    };
-    if is_continued_by(begun, task) {
-        return Ok(false);
-    }
-    info!(
-        "a look at the organization's level is under way, and another one follows it: {}",
-        task.cause.reason
-    );
-    let number = begun.number;
-    let change = |known: &mut OrganizationLevelRecord| {
-        if let Some(begun) = known.begun.as_mut().filter(|begun| begun.number == number) {
-            begun.asked.get_or_insert_with(|| task.cause.clone());
-        }
-    };
-    let noted = keeper.ledger.change_organization_level(change).await;
-    noted.map_err(|error| format!("failed to note that another look is needed: {error}"))?;
-    Ok(true)
-}
-
-/// Takes note that a look that took several invocations has ended. Returns what asked for another one meanwhile.
-async fn end_of_look(keeper: &Keeper) -> Option<Cause> {
-    let mut asked = None;
-    let change = |known: &mut OrganizationLevelRecord| {
-        asked = known.begun.take().and_then(|begun| begun.asked);
-    };
-    if let Err(error) = keeper.ledger.change_organization_level(change).await {
-        warn!(
-            "failed to record that the look at the organization's level has ended, so tasks wait for it: {error}"
-        );
-    }
-    asked
-}
-
 /// Whether a task for the organization is worth queuing: its level is assigned, or was, or is watched.
 pub(super) async fn is_due(keeper: &Keeper, baseline: &Baseline) -> bool {
     match keeper.ledger.organization_level().await {
@@ -236,144 +175,6 @@ fn is_superseded(
     is_plain && look.looked_ms.is_some_and(|looked| looked >= sent_ms.saturating_add(SUPERSEDED_AFTER_MS))
 }
 
-async fn run(
-    keeper: &Keeper,
-    followed: &EffectiveBaseline,
-    begun: Option<&BegunLook>,
-    (handout, deadline): (Handout, Deadline),
-) -> Result<LookEnd, NotLooked> {
-    let mut report = OrganizationLevelReport::new(followed.baseline.revision.clone());
-    let mut reading = Reading::of(keeper, begun, deadline, handout).await?;
-    for round in 1..=LOOKS {
-        let is_last = round == LOOKS;
-        let looked = match look(keeper, &followed.baseline, Keeps::WhatIsOurs, &mut reading).await {
-            Ok(Looked::Held(hold)) => {
-                report.holds = vec![RecordedHold::from(&*hold)];
-                note_holds(keeper, followed, &report).await;
-                return Ok(LookEnd::Done(report));
-            }
-            Ok(Looked::NotAll) => Ok(Decided::NoTime),
-            Ok(Looked::Saw(view)) => {
-                report.frozen.clone_from(&view.reasons);
-                report.is_looked = true;
-                Box::pin(decided(keeper, followed, *view, &mut report, &mut reading)).await
-            }
-            Err(why) => Err(why),
-        };
-        match looked {
-            Ok(Decided::Done) => return Ok(LookEnd::Done(report)),
-            Ok(Decided::Wrote) if is_last || keeper.is_stopping() => return Ok(LookEnd::Done(report)),
-            Ok(Decided::Wrote) => reading = Reading::new(keeper, deadline, handout.received_ms).after_work(),
-            Ok(Decided::NoTime) => match reading.put_down().await {
-                Ok(continued) => return Ok(LookEnd::GoesOn(report, continued)),
-                Err(why) => return after_all(report, why).map(LookEnd::Done),
-            },
-            Err(why) => {
-                // What was read isn't read again by the next try.
-                let why = reading.put_down_after(why).await;
-                return after_all(report, why).map(LookEnd::Done);
-            }
-        }
-    }
-    Ok(LookEnd::Done(report))
-}
-
-/// What was written has to be reported, whatever fails after it.
-fn after_all(
-    mut report: OrganizationLevelReport,
-    why: NotLooked,
-) -> Result<OrganizationLevelReport, NotLooked> {
-    if report.taken.is_empty() {
-        return Err(why);
-    }
-    let why = match why {
-        NotLooked::Failed(failure) => failure.to_string(),
-        NotLooked::Because(why) => why,
-    };
-    report.stopped = Some(StoppedStep { step: "look again".to_owned(), why, is_worth_waiting: true });
-    Ok(report)
-}
-
-/// What a decision led to.
-enum Decided {
-    /// Nothing more is to be done now.
-    Done,
-    /// Everything was written: another look is due.
-    Wrote,
-    /// There is no time for the rest.
-    NoTime,
-}
-
-/// Decides by one look, and writes.
-async fn decided(
-    keeper: &Keeper,
-    followed: &EffectiveBaseline,
-    mut view: LevelView,
-    report: &mut OrganizationLevelReport,
-    reading: &mut Reading<'_>,
-) -> Result<Decided, NotLooked> {
-    let digest = WantedDigest::of(&view.level.policies);
-    report.is_repair = view.known.confirmed.as_ref() == Some(&digest);
-    let is_approved = report.is_repair || is_approved(keeper, followed).await?;
-    let by = (is_approved, report.is_repair);
-    let Some(decision) = decision(keeper, followed, &mut view, by, reading).await? else {
-        return Ok(Decided::NoTime);
-    };
-    report.holds = view.holds.iter().map(RecordedHold::from).collect();
-    report.left = Vec::new();
-    let mut decided = Decided::Done;
-    match decision {
-        OrganizationDecision::NothingToWrite => {
-            report.is_confirmed = view.level.not_found.is_empty()
-                && followed.is_present()
-                && is_all_there(keeper, followed, &view);
-        }
-        OrganizationDecision::Held(holds) => report.holds.extend(holds.iter().map(RecordedHold::from)),
-        OrganizationDecision::WouldWrite(steps) => {
-            report.left = steps.steps().iter().map(ToString::to_string).collect();
-            report.extent = steps.extent();
-        }
-        OrganizationDecision::Write(steps) => {
-            report.extent = steps.extent();
-            if !report.is_repair {
-                // From now on something else may be there than what was confirmed.
-                keeper.ledger.change_organization_level(|known| known.confirmed = None).await?;
-            }
-            let written = write(keeper, &mut view, &steps, reading).await;
-            report.taken.extend(written.taken);
-            report.left = written.left;
-            report.stopped = written.stopped;
-            decided = match (&report.stopped, written.is_out_of_time && !keeper.is_stopping()) {
-                (None, _) => Decided::Wrote,
-                (Some(_), true) => Decided::NoTime,
-                (Some(_), false) => Decided::Done,
-            };
-            // Waiting doesn't help: people have to hear of it.
-            let refused = report.stopped.as_ref().filter(|stopped| !stopped.is_worth_waiting);
-            report.holds.extend(refused.map(|it| RecordedHold::new("write_failed", &it.to_string())));
-        }
-    }
-    record(keeper, &view, report, digest).await?;
-    Ok(decided)
-}
-
-/// Records what the look came to.
-async fn record(
-    keeper: &Keeper,
-    view: &LevelView,
-    report: &OrganizationLevelReport,
-    digest: WantedDigest,
-) -> Result<(), NotLooked> {
-    let look = view.recorded(&report.revision, report.holds.clone(), report.left.clone());
-    let change = |known: &mut OrganizationLevelRecord| {
-        known.look = Some(look.clone());
-        if report.is_confirmed {
-            known.confirmed = Some(digest.clone());
-        }
-    };
-    Ok(keeper.ledger.change_organization_level(change).await?)
-}
-
 /// Takes note of what was published of a look.
 pub async fn note_organization_level_told(keeper: &Keeper, report: &OrganizationLevelReport) {
     let change = |known: &mut OrganizationLevelRecord| {
@@ -386,18 +187,6 @@ pub async fn note_organization_level_told(keeper: &Keeper, report: &Organization
         warn!(
             "failed to record what was published of the organization's level, so it is published again: {error}"
         );
-    }
-}
-
-/// Keeps why no look was possible. What the last one saw stays as it was, with its time.
-async fn note_holds(keeper: &Keeper, followed: &EffectiveBaseline, report: &OrganizationLevelReport) {
-    let (at, revision) = (keeper.clock.now(), followed.baseline.revision.clone());
-    let change = |known: &mut OrganizationLevelRecord| {
-        let look = known.look.get_or_insert_with(|| looking::nothing_seen(at, revision.clone()));
-        look.holds.clone_from(&report.holds);
-    };
-    if let Err(error) = keeper.ledger.change_organization_level(change).await {
-        warn!("failed to record why Bedrock policies are held: {error}");
     }
 }
 

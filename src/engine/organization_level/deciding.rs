@@ -34,7 +34,8 @@ pub(super) async fn decision(
     if !view.add_accounts(reading).await? || !reading.has_time(DECIDING_SECONDS) {
         return Ok(None);
     }
-    if !view.unplaced.is_empty() {
+    // What was carried out before is put back all the same: everybody below had it.
+    if !view.unplaced.is_empty() && !is_repair {
         let hold = OrganizationHold::Unplaced(view.unplaced.clone());
         return Ok(Some(OrganizationDecision::Held(vec![hold])));
     }
