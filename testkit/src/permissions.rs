@@ -78,7 +78,8 @@ impl Recorder {
                 (self.copies.load(Ordering::Relaxed), "copies"),
                 (owns, "owns"),
                 (!self.organization.is_empty(), self.organization),
-                (self.repairs_type, "repairs-type"),
+                // All other calls are the same without that parameter.
+                (self.repairs_type && asked.operation == "EnablePolicyType", "repairs-type"),
             ];
             let parts: Vec<&str> =
                 parts.into_iter().filter(|(holds, _)| *holds).map(|(_, part)| part).collect();

@@ -324,7 +324,7 @@ async fn a_disabled_type_is_enabled_again_where_the_deployment_says_so() {
         administrator(&world, |model, caller| {
             model.disable_policy_type(caller, ROOT, "BEDROCK_POLICY").map(drop)
         });
-        assert_eq!(given(&world, PAYMENTS, US), None);
+        assert_eq!(policies(&world), ["guardrail-keeper-r-exam-1 on "]);
         let level = swept(&world).await;
         assert_eq!((&level["confirmed"], &level["repair"]), (&json!(true), &json!(true)), "{level}");
         assert_eq!(level["taken"][0], "enable the policy type BEDROCK_POLICY again on r-exam");
@@ -346,10 +346,22 @@ async fn an_account_without_a_place_holds_what_is_new_and_not_what_is_put_back()
     let level = heard(&world, "DetachPolicy").await;
     assert_eq!((&level["confirmed"], &level["repair"]), (&json!(true), &json!(true)), "{level}");
     assert_eq!(given(&world, PLAYGROUND, US).as_deref(), Some("usbase1a2b3c:2"));
-    world.publish(&Document { version: 1, ..document(&[(ROOT, CORPORATE)]) });
-    world.approve().await;
-    assert_eq!(codes(&swept(&world).await), ["unplaced"]);
-    assert_eq!(given(&world, PAYMENTS, US).as_deref(), Some("usbase1a2b3c:2"));
+    let world =
+        managed(&document(&[(ROOT, CORPORATE)])).switches(|switches| switches.paths = Presence::Absent);
+    let world = world.start().await;
+    world.server.fault(lost());
+    administrator(&world, |model, caller| {
+        let wanted = CreateOrganizationPolicy {
+            name: "theirs".to_owned(),
+            description: String::new(),
+            kind: PolicyKind::BedrockPolicy.name().to_owned(),
+            content: policy_text(1),
+            tags: Tags::default(),
+        };
+        model.create_policy(caller, wanted).map(drop)
+    });
+    assert_eq!(codes(&heard(&world, "CreatePolicy").await), ["unplaced"]);
+    assert_eq!(policies(&world), ["theirs on "]);
 }
 
 #[tokio::test]

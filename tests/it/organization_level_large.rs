@@ -1,15 +1,16 @@
 //! Organizations that one invocation has no time to read: a look at the organization's level goes on in the next ones, and
 //! ends like one that had all the time it needed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use guardrail_keeper::organization_level::OrganizationLevelRecord;
 use serde_json::json;
-use simulator::{ApiError, Caller, CreateOrganizationPolicy, Model, PolicyKind};
+use simulator::{ApiError, Caller, CreateOrganizationPolicy, Model, Next, PolicyKind};
 
 use crate::effective_policy::ROOT;
 use crate::organization_level::{CORPORATE, OURS, document, given, id_of, managed, policies};
-use testkit::stack::{Stack, no_time};
+use guardrail_keeper::handler::Deadline;
+use testkit::stack::{Stack, answer, no_time};
 use testkit::world::{Document, EU, HUB, PAYMENTS, PLAYGROUND, SANDBOX, SHIPPING, US, WORKLOAD};
 
 /// Invocations that have time for one call, one write or one check each.
@@ -116,6 +117,11 @@ async fn who_comes_while_a_look_is_under_way_has_another_one_after_it() {
     }
     administrator(&stack, |model, caller| model.detach_policy(caller, &id_of(model, OURS), ROOT));
     stack.send(&stack.world.event("DetachPolicy"));
+    let Next::Batch { invocation, event } = stack.events.next(&stack.world.server).unwrap() else {
+        panic!("the event doesn't come: {}", stack.left())
+    };
+    let ended = answer(&stack.world.keeper, &event, stack.deadline).await;
+    stack.events.finish(&stack.world.server, invocation, &ended).unwrap();
     while known(&stack).await.begun.is_some_and(|begun| begun.asked.is_none()) {
         assert!(stack.step().await || stack.wait(), "{}", stack.left());
     }
@@ -166,4 +172,31 @@ async fn a_look_that_became_too_old_begins_anew() {
     assert_eq!(known.begun, None);
     assert!(known.begun_looks > began.number);
     assert!(known.look.unwrap().at > began.began);
+}
+
+/// At the published rates, with two minutes for each invocation. `LEVEL_POLICIES=300` measures with as many; the figures are
+/// in docs/performance.md.
+#[tokio::test]
+async fn many_policies_are_read_at_the_published_rates() {
+    let others = std::env::var("LEVEL_POLICIES").ok().and_then(|text| text.parse().ok()).unwrap_or(3);
+    let mut stack = Stack::start(managed(&root()).at_published_rates()).await;
+    with_others(&stack, others);
+    let began = Instant::now();
+    stack.send(&stack.schedule());
+    loop {
+        stack.deadline = Deadline::after(Duration::from_secs(120));
+        if !stack.step().await && !stack.wait() {
+            break;
+        }
+    }
+    let known = known(&stack).await;
+    assert!(known.confirmed.is_some(), "{known:?}");
+    assert_eq!(given(&stack.world, PAYMENTS, US).as_deref(), Some("usbase1a2b3c:2"));
+    println!(
+        "{others} policies of others: {:?}, {} invocations, {} DescribePolicy, {} looks that were put down",
+        began.elapsed(),
+        stack.invocations.get(),
+        called(&stack, "DescribePolicy"),
+        known.begun_looks
+    );
 }

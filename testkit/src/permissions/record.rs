@@ -109,7 +109,10 @@ impl Call<'_> {
             ) => (of("organizations"), format!("{MANAGEMENT_OF}:policy/ORGANIZATION/bedrock_policy/ID")),
             (
                 "organizations",
-                "ListPoliciesForTarget" | "DescribeEffectivePolicy" | "ListEffectivePolicyValidationErrors",
+                "ListPoliciesForTarget"
+                | "DescribeEffectivePolicy"
+                | "ListEffectivePolicyValidationErrors"
+                | "EnablePolicyType",
             ) => {
                 let kind = match target {
                     target if target.starts_with("r-") => "root",
