@@ -63,7 +63,9 @@ const MODULES: &[(&str, Uses)] = &[
     // What the organization's level should be and is known to be; the decision itself is bedrock_policy's.
     (
         "organization_level",
-        Only("words ids failure organization enforcement baseline bedrock_policy desired record resolved"),
+        Only(
+            "words ids failure organization enforcement baseline bedrock_policy desired record resolved task",
+        ),
     ),
     // How a target stands by the record: the one judgement of what is good.
     ("status", Only("words ids organization enforcement baseline trigger record desired")),

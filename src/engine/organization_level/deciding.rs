@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::NotLooked;
-use super::looking::{Keeps, LevelView, Looked, look};
+use super::looking::{Keeps, LevelView, LookOutcome, look};
 use super::reading::{DECIDING_SECONDS, Reading};
 use crate::baseline::{Baseline, Mode};
 use crate::bedrock_policy::{
@@ -108,12 +108,12 @@ pub async fn foresee_organization_level(
     let mut reading = Reading::new(keeper, Deadline::NONE, None);
     let looked = Box::pin(look(keeper, baseline, Keeps::Nothing, &mut reading)).await.map_err(in_words)?;
     let mut view = match looked {
-        Looked::Saw(view) => *view,
-        Looked::Held(hold) => {
+        LookOutcome::Saw(view) => *view,
+        LookOutcome::Held(hold) => {
             report.holds = vec![RecordedHold::from(&*hold)];
             return Ok(Some(report));
         }
-        Looked::NotAll => return Err(NO_TIME.to_owned()),
+        LookOutcome::NotAll => return Err(NO_TIME.to_owned()),
     };
     let followed = EffectiveBaseline { baseline: baseline.clone(), candidate: None, approved: true };
     let digest = WantedDigest::of(&view.level.policies);

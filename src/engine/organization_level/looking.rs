@@ -56,7 +56,7 @@ pub(super) struct LevelView {
 }
 
 /// What came of a look.
-pub(super) enum Looked {
+pub(super) enum LookOutcome {
     /// All that a decision needs was seen.
     Saw(Box<LevelView>),
     /// This stands in the way of any decision.
@@ -71,23 +71,23 @@ pub(super) async fn look(
     baseline: &Baseline,
     keeps: Keeps,
     reading: &mut Reading<'_>,
-) -> Result<Looked, NotLooked> {
+) -> Result<LookOutcome, NotLooked> {
     let head = head_of(keeper, baseline).await?;
     let session = match &keeper.settings.organization_access {
-        OrganizationAccess::None => return Ok(Looked::Held(Box::new(OrganizationHold::NotDeployed))),
+        OrganizationAccess::None => return Ok(LookOutcome::Held(Box::new(OrganizationHold::NotDeployed))),
         OrganizationAccess::Own => keeper.cloud.session(keeper.cloud.own_account()).await?,
         OrganizationAccess::Role(role) => keeper.cloud.session_as(&head.management, role).await?,
     };
     if baseline.has_organization_level() && baseline.owner != head.management {
         let (owner, management) = (baseline.owner.clone(), head.management.clone());
-        return Ok(Looked::Held(Box::new(OrganizationHold::WrongOwner { owner, management })));
+        return Ok(LookOutcome::Held(Box::new(OrganizationHold::WrongOwner { owner, management })));
     }
     let reader = keeper.cloud.bedrock_policies(&session);
     // Before the list, which takes its time: what is created meanwhile isn't missing.
     let known = keeper.ledger.organization_level().await?;
-    let Some(seen) = reading.policies(&reader).await? else { return Ok(Looked::NotAll) };
+    let Some(seen) = reading.policies(&reader).await? else { return Ok(LookOutcome::NotAll) };
     if !reading.has_time(DECIDING_SECONDS) {
-        return Ok(Looked::NotAll);
+        return Ok(LookOutcome::NotAll);
     }
     let catalog = read_catalog(keeper, baseline, &Desired::new(), CatalogScope::AllOf(&Regions::All)).await;
     let frozen = reader.frozen().await?;
@@ -104,7 +104,7 @@ pub(super) async fn look(
     let holds: Vec<OrganizationHold> = level.not_found.iter().map(not_found).collect();
     let versions = versions(keeper, baseline, &catalog, &seen.policies, &own).await;
     let present = seen.policies;
-    Ok(Looked::Saw(Box::new(LevelView {
+    Ok(LookOutcome::Saw(Box::new(LevelView {
         began: reading.began(),
         looked_ms: reading.looked_ms(),
         accounts: BTreeMap::new(),

@@ -2,7 +2,7 @@
 
 use super::NotLooked;
 use super::deciding::{decision, is_all_there, is_approved};
-use super::looking::{Keeps, LevelView, Looked, look, nothing_seen};
+use super::looking::{Keeps, LevelView, LookOutcome, look, nothing_seen};
 use super::policy_type::{PolicyTypeRepair, enable_again, refused_to_enable};
 use super::reading::Reading;
 use super::writing::write;
@@ -39,13 +39,13 @@ pub(super) async fn run(
     loop {
         let is_last = round == LOOKS;
         let looked = match look(keeper, &followed.baseline, Keeps::WhatIsOurs, &mut reading).await {
-            Ok(Looked::Held(hold)) => {
+            Ok(LookOutcome::Held(hold)) => {
                 report.holds = vec![RecordedHold::from(&*hold)];
                 note_holds(keeper, followed, &report).await;
                 return Ok(LookEnd::Done(report));
             }
-            Ok(Looked::NotAll) => Ok(Decided::NoTime),
-            Ok(Looked::Saw(view)) => {
+            Ok(LookOutcome::NotAll) => Ok(Decided::NoTime),
+            Ok(LookOutcome::Saw(view)) => {
                 report.frozen.clone_from(&view.reasons);
                 report.is_looked = true;
                 match enable_again(keeper, &followed.baseline, &view, may_enable).await {
