@@ -18,7 +18,7 @@ use crate::bedrock_policy::{
     AttachPoint, AttachedPolicies, BedrockPolicy, NamedPolicy, PolicyId, PolicyKey, PublishedPolicy,
     ReportedError, SeenAccountPolicies,
 };
-use crate::failure::{Code, Failure};
+use crate::failure::{Category, Code, Failure};
 use crate::ids::{AccountId, InvalidId};
 use crate::organization::OrgPath;
 
@@ -171,7 +171,7 @@ impl BedrockPolicyReader {
     }
 
     /// Every Bedrock policy with what it says, and what is attached where, in AWS's order. `read` is called for each policy
-    /// that was read, with how many there are.
+    /// that was read, with how many there are. One that is deleted meanwhile is left out.
     ///
     /// # Errors
     /// When anything of it can't be read: a prediction rests on all of it.
@@ -180,9 +180,13 @@ impl BedrockPolicyReader {
         let mut seen = SeenPolicies::default();
         let mut points = BTreeSet::new();
         for NamedPolicy { id, name } in &policies {
-            points.extend(self.targets(id).await?);
-            let content = BedrockPolicy::parse(&self.content(id).await?);
-            seen.policies.contents.insert(PolicyKey::Id(id.clone()), content);
+            let (targets, content) = match self.targets_and_content(id).await {
+                Ok(read) => read,
+                Err(failure) if may_be_gone(&failure) && !self.lists(id).await? => continue,
+                Err(failure) => return Err(failure),
+            };
+            points.extend(targets);
+            seen.policies.contents.insert(PolicyKey::Id(id.clone()), BedrockPolicy::parse(&content));
             seen.names.insert(id.clone(), name.clone());
             read(policies.len());
         }
@@ -192,6 +196,18 @@ impl BedrockPolicyReader {
             seen.policies.attached.insert(point, keys);
         }
         Ok(seen)
+    }
+
+    async fn targets_and_content(&self, id: &PolicyId) -> Result<(BTreeSet<AttachPoint>, String), Failure> {
+        Ok((self.targets(id).await?, self.content(id).await?))
+    }
+
+    /// Whether AWS lists a policy.
+    ///
+    /// # Errors
+    /// When a page can't be read.
+    pub async fn lists(&self, id: &PolicyId) -> Result<bool, Failure> {
+        Ok(self.all().await?.iter().any(|policy| policy.id == *id))
     }
 
     /// The policies that are attached to the root, an OU or an account itself, in AWS's order; none where Bedrock
@@ -221,6 +237,12 @@ impl BedrockPolicyReader {
         let content = answer.policy().and_then(|policy| policy.content());
         content.map(str::to_owned).ok_or_else(|| Failure::incomplete(OPERATION, "Content"))
     }
+}
+
+/// Whether a policy that could not be read may be gone. The permission to read it is for policies of one type. A policy that
+/// isn't there has no type, so AWS may deny access instead of saying that there is none.
+pub fn may_be_gone(failure: &Failure) -> bool {
+    failure.code == Code::Missing || failure.category == Category::Denied
 }
 
 /// `None` where Bedrock policies are not enabled, which is no failure.
