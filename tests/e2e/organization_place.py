@@ -1,9 +1,9 @@
-"""An organization whose management account owns the guardrails, and a keeper that writes its Bedrock policies by a role there."""
+"""An organization whose management account owns the guardrails. The keeper writes its Bedrock policies by a role there."""
 
 import json
 import threading
 
-from place import HOME, HUB, MANAGEMENT, OWNER, REGIONS, WORKLOAD, Place
+from place import HOME, HUB, MANAGEMENT, OWNER, REGIONS, WORKLOAD, Place, wait_for
 
 ROOT = "r-exam"
 PAYMENTS, SHIPPING, SEARCH = "300000000001", "300000000002", "300000000003"
@@ -47,6 +47,12 @@ class OrganizationPlace(Place):
         ]
         return world
 
+    def quiet(self):
+        """The same, with nothing that waits for its time either: no wait is long here."""
+        return wait_for("nothing waits", lambda: not any(
+            sum(self.depth(self.outputs[queue])) for queue in ["EventsQueueUrl", "TasksQueueUrl"]
+        ))
+
     # -- what is there -----------------------------------------------------------------------------
 
     def given(self, account):
@@ -79,7 +85,7 @@ class OrganizationPlace(Place):
         return {name: on for name, (_, on) in self.policies().items() if name.startswith("guardrail-keeper-")}
 
     def policy_writes(self):
-        """Which operations the keeper wrote policies with since the calls were last forgotten, all by the one role for it."""
+        """How the keeper wrote policies since the calls were last forgotten: all by the one role for it."""
         writes = [call for call in self.writes() if call["service"] == "organizations"]
         assert all(f"assumed-role/{self.organization_level}/" in call["caller"] for call in writes), writes
         return [call["operation"] for call in writes]
@@ -87,10 +93,8 @@ class OrganizationPlace(Place):
     def frozen(self):
         """The accounts that AWS calls frozen."""
         organizations = self.simulated("organizations", MANAGEMENT)
-        return [
-            one["AccountId"]
-            for one in organizations.list_accounts_with_invalid_effective_policy(PolicyType=KIND)["Accounts"]
-        ]
+        listed = organizations.list_accounts_with_invalid_effective_policy(PolicyType=KIND)["Accounts"]
+        return [account["Id"] for account in listed]
 
     def look(self):
         """The keeper's last look at this level, as the ledger has it."""
