@@ -77,7 +77,12 @@ pub(super) struct InheritedCounts {
     unproven: usize,
     /// The first that are not as the baseline gives, in words.
     examples: Vec<String>,
+    /// When the account was looked at whose look is the oldest.
+    oldest: Option<Timestamp>,
 }
+
+/// How long the look at an account counts, in seconds: a day, as its proof does.
+const LOOK_COUNTS_SECONDS: i64 = 24 * 3600;
 
 /// How many examples are shown.
 const EXAMPLES: usize = 10;
@@ -85,6 +90,7 @@ const EXAMPLES: usize = 10;
 impl InheritedCounts {
     /// Adds an account.
     pub(super) fn add(&mut self, account: &AccountId, level: &InheritedLevel) {
+        self.oldest = self.oldest.map_or(Some(level.at), |oldest| Some(oldest.min(level.at)));
         for (region, one) in &level.regions {
             *self.counts.entry(one.standing).or_default() += 1;
             let failed = one.probe.as_ref().and_then(|probe| match &probe.result {
@@ -101,9 +107,16 @@ impl InheritedCounts {
         }
     }
 
+    /// The oldest look, if it is too old to count: each sweep looks at every account.
+    fn outdated(&self, now: Timestamp) -> Option<Timestamp> {
+        self.oldest.filter(|oldest| now.as_second() - oldest.as_second() > LOOK_COUNTS_SECONDS)
+    }
+
     /// Whether nothing is wrong.
-    fn is_good(&self) -> bool {
-        self.unproven == 0 && self.counts.keys().all(|standing| standing.is_good())
+    fn is_good(&self, now: Timestamp) -> bool {
+        self.outdated(now).is_none()
+            && self.unproven == 0
+            && self.counts.keys().all(|standing| standing.is_good())
     }
 }
 
@@ -175,7 +188,7 @@ impl LevelStatus {
     }
 
     /// Whether nothing is wrong: everything was carried out when it was looked at last, and accounts have it.
-    pub(super) fn is_good(&self) -> bool {
+    pub(super) fn is_good(&self, now: Timestamp) -> bool {
         if !self.is_told() {
             return true;
         }
@@ -183,7 +196,7 @@ impl LevelStatus {
             Some(look) => is_carried_out(look, &self.revision),
             None => !self.is_assigned,
         };
-        is_done && self.counts.is_good()
+        is_done && self.counts.is_good(now)
     }
 
     pub(super) fn print(&self, now: Timestamp) {
@@ -198,12 +211,18 @@ impl LevelStatus {
         for (standing, count) in &self.counts.counts {
             output::print(format_args!("{count:>7} {}", standing.to_string().replace('_', " ")));
         }
+        if let Some(oldest) = self.counts.outdated(now) {
+            output::print(format_args!(
+                "an account was looked at {}, which is too long ago",
+                Age::of(oldest, now)
+            ));
+        }
         for example in &self.counts.examples {
             output::print(format_args!("        {}", paint(QUIET, example)));
         }
     }
 
-    pub(super) fn to_json(&self) -> Value {
+    pub(super) fn to_json(&self, now: Timestamp) -> Value {
         if !self.is_told() {
             return Value::Null;
         }
@@ -213,12 +232,13 @@ impl LevelStatus {
         let own: BTreeMap<String, String> =
             self.record.own.iter().map(|(id, part)| (id.to_string(), part.to_string())).collect();
         json!({
-            "good": self.is_good(),
+            "good": self.is_good(now),
             "look": look,
             "policies": own,
             "states": counts,
             "unproven": self.counts.unproven,
             "examples": self.counts.examples,
+            "oldest_look": self.counts.oldest,
         })
     }
 }

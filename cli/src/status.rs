@@ -150,7 +150,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let done = summary.end(&read);
     let level = LevelStatus::read(&keeper, baseline, std::mem::take(&mut read.inherited)).await?;
     let is_known = is_present && read.problems.is_empty();
-    let good = is_known && done.is_good() && deployment.waiting().is_none() && level.is_good();
+    let good = is_known && done.is_good() && deployment.waiting().is_none() && level.is_good(now);
     match arguments.output {
         Form::Text => {
             let names = done.listed_names().and_units(&keeper, done.listed_units()).await;
@@ -163,7 +163,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
             let approval = deployment.approval.as_ref();
             let mut summary = done.to_json(criteria, baseline, approval, &read, good, &names);
             deployment.add_to(&mut summary);
-            summary["organization_level"] = level.to_json();
+            summary["organization_level"] = level.to_json(now);
             lines.end(&summary);
         }
         Form::Csv => {}

@@ -40,6 +40,10 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "KEEPER_ORGANIZATION_ROLE",
         "whose credentials write Bedrock policies: own, none, or a role's name in the management account",
     ),
+    (
+        "KEEPER_REPAIR_POLICY_TYPE",
+        "whether the type of Bedrock policies is enabled again where somebody disabled it: yes or no",
+    ),
     ("KEEPER_LEDGER", "the ledger: memory, file:PATH, or table:NAME"),
     ("KEEPER_TASKS_QUEUE", "the URL of the FIFO queue `tasks`; unset: events are handled in this process"),
     ("KEEPER_EVENTS_QUEUE", "the URL of the queue `events`, which also holds errands"),
@@ -89,6 +93,8 @@ pub struct Settings {
     pub external_id: Option<String>,
     /// With whose credentials Bedrock policies are read and written.
     pub organization_access: OrganizationAccess,
+    /// Whether the type of Bedrock policies is enabled again where somebody disabled it.
+    pub repairs_policy_type: bool,
     /// Where records are kept.
     pub ledger: LedgerSource,
     /// The queues to work through, where there are any.
@@ -229,6 +235,7 @@ impl Settings {
         let max_departures = reading.number("KEEPER_MAX_DEPARTURES", 0..=LARGEST_LIMIT);
         let external_id = reading.get("KEEPER_EXTERNAL_ID").map(str::to_owned);
         let organization_access = reading.organization_access(purpose);
+        let repairs_policy_type = reading.repairs_policy_type();
         let SettingsReader { variables: _, mut problems } = reading;
         match (baseline, member_role) {
             (Some(baseline), Some(member_role)) if problems.is_empty() => Ok(Settings {
@@ -241,6 +248,7 @@ impl Settings {
                 member_role,
                 external_id,
                 organization_access,
+                repairs_policy_type,
                 ledger,
                 queues,
                 bus,
@@ -326,7 +334,7 @@ mod tests {
                   KEEPER_GRACE_MINUTES: "soon" is not a number from 0 to 10080
                   KEEPER_MAX_EVENT_AGE_HOURS: "0" is not a number from 1 to 336
                   KEEPER_CONCURRENCY: "0" is not a number from 1 to 256
-                  KEEPER_BASLINE: no such setting; the settings are KEEPER_BASELINE, KEEPER_APPROVAL, KEEPER_SELF_APPROVAL, KEEPER_CONTROLS, KEEPER_MEMBER_ROLE, KEEPER_FUNCTION_ROLE, KEEPER_FORMER_ROLES, KEEPER_EXTERNAL_ID, KEEPER_ORGANIZATION_ROLE, KEEPER_LEDGER, KEEPER_TASKS_QUEUE, KEEPER_EVENTS_QUEUE, KEEPER_DEPLOYMENT, KEEPER_BUS, KEEPER_REPORT_HOURS, KEEPER_STACK, KEEPER_MAX_WAIT_HOURS, KEEPER_GRACE_MINUTES, KEEPER_MAX_EVENT_AGE_HOURS, KEEPER_CONCURRENCY, KEEPER_MAX_REPLACEMENTS, KEEPER_MAX_RELEASES, KEEPER_MAX_ABANDONMENTS, KEEPER_MAX_DEPARTURES
+                  KEEPER_BASLINE: no such setting; the settings are KEEPER_BASELINE, KEEPER_APPROVAL, KEEPER_SELF_APPROVAL, KEEPER_CONTROLS, KEEPER_MEMBER_ROLE, KEEPER_FUNCTION_ROLE, KEEPER_FORMER_ROLES, KEEPER_EXTERNAL_ID, KEEPER_ORGANIZATION_ROLE, KEEPER_REPAIR_POLICY_TYPE, KEEPER_LEDGER, KEEPER_TASKS_QUEUE, KEEPER_EVENTS_QUEUE, KEEPER_DEPLOYMENT, KEEPER_BUS, KEEPER_REPORT_HOURS, KEEPER_STACK, KEEPER_MAX_WAIT_HOURS, KEEPER_GRACE_MINUTES, KEEPER_MAX_EVENT_AGE_HOURS, KEEPER_CONCURRENCY, KEEPER_MAX_REPLACEMENTS, KEEPER_MAX_RELEASES, KEEPER_MAX_ABANDONMENTS, KEEPER_MAX_DEPARTURES
             "#]],
         );
     }

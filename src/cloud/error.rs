@@ -85,6 +85,7 @@ const CODES: &[(&str, Category, Code)] = {
         ("DuplicatePolicyAttachmentException", Rejected, Code::AlreadySo),
         ("DuplicatePolicyException", Rejected, Code::Conflict),
         ("PolicyNotAttachedException", Rejected, Code::AlreadySo),
+        ("PolicyTypeAlreadyEnabledException", Rejected, Code::AlreadySo),
         // A type of policy isn't enabled in the organization:
         ("EffectivePolicyNotFoundException", Rejected, Code::NotSetUp),
         ("PolicyTypeNotEnabledException", Rejected, Code::NotSetUp),

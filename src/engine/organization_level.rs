@@ -9,6 +9,10 @@
 
 mod deciding;
 mod looking;
+mod policy_type;
+mod reading;
+mod rounds;
+mod under_way;
 mod writing;
 
 use tracing::{error, info, warn};
@@ -16,25 +20,20 @@ use tracing::{error, info, warn};
 use super::baselines::PresentBaseline;
 use super::effect::{Effect, Notice, OrganizationNotice};
 use super::tasks::wait_for;
-use super::{Keeper, Stopped};
+use super::{Deadline, Keeper, Stopped};
 use crate::baseline::{Baseline, Revision};
-use crate::bedrock_policy::OrganizationDecision;
 use crate::failure::Failure;
 use crate::ids::AccountId;
 use crate::limits::EffectiveBaseline;
 use crate::organization_level::{
-    OrganizationLevelRecord, OrganizationLevelReport, RecordedHold, StoppedStep, WantedDigest,
+    OrganizationLevelRecord, OrganizationLevelReport, RecordedHold, StoppedStep,
 };
 use crate::settings::OrganizationAccess;
 use crate::task::{Cause, Handout, OrganizationTask, SUPERSEDED_AFTER_MS, Task};
-use deciding::{decision, is_all_there, is_approved};
-use looking::{Keeps, LevelView, look};
+use rounds::{LookEnd, note_holds, run};
+use under_way::{end_of_look, is_continued_by, leave_a_note};
 
 pub use deciding::foresee_organization_level;
-use writing::write;
-
-/// How often one task looks: once, and once more after it wrote.
-const LOOKS: usize = 2;
 
 /// How many frozen accounts are remembered as published: those beyond are published again.
 const FROZEN_TOLD: usize = 5_000;
@@ -73,7 +72,7 @@ pub(super) async fn organization_task(
     keeper: &Keeper,
     task: OrganizationTask,
     (present, followed): (&PresentBaseline, &EffectiveBaseline),
-    handout: Handout,
+    (handout, deadline): (Handout, Deadline),
 ) -> Vec<Effect> {
     let known = match keeper.ledger.organization_level().await {
         Ok(known) => known,
@@ -82,15 +81,27 @@ pub(super) async fn organization_task(
             return wait_for(keeper, Task::Organization(task), &why);
         }
     };
-    if is_superseded(&known, &task.cause, &followed.baseline.revision, handout) {
+    if is_superseded(&known, &task, &followed.baseline.revision, handout) {
         info!("dropped: the organization's level was looked at after this task was queued");
         return Vec::new();
     }
     if !is_concerned(keeper, &followed.baseline, &known) {
         return Vec::new();
     }
-    let report = match run(keeper, followed, handout).await {
-        Ok(report) => report,
+    match leave_a_note(keeper, &task, &known).await {
+        Ok(false) => {}
+        Ok(true) => return Vec::new(),
+        Err(why) => return wait_for(keeper, Task::Organization(task), &why),
+    }
+    let begun = known.begun.as_ref().filter(|begun| is_continued_by(begun, &task));
+    let report = match run(keeper, followed, begun, (handout, deadline)).await {
+        Ok(LookEnd::Done(report)) => report,
+        Ok(LookEnd::GoesOn(report, continues)) => {
+            let next = OrganizationTask { continues: Some(continues), cause: task.cause.clone() };
+            let told = (!report.taken.is_empty()).then(|| told(report, &task.cause));
+            return told.into_iter().chain([Effect::Queue(Task::Organization(next))]).collect();
+        }
+        // What was read before stays put down, and the task continues it.
         Err(NotLooked::Failed(failure)) if failure.category.is_worth_waiting() => {
             return wait_for(keeper, Task::Organization(task), &failure.to_string());
         }
@@ -103,15 +114,27 @@ pub(super) async fn organization_task(
     };
     log(&report);
     let waits = report.stopped.as_ref().filter(|stopped| stopped.is_worth_waiting).map(ToString::to_string);
-    let notice = OrganizationNotice { report, cause: task.cause.clone() };
-    let mut effects = vec![Effect::Tell(Notice::OrganizationLevel(Box::new(notice)))];
+    let mut effects = vec![told(report, &task.cause)];
+    let task = OrganizationTask { continues: None, ..task };
+    let asked = begun.is_some().then(|| end_of_look(keeper));
+    let asked = match asked {
+        Some(asked) => asked.await,
+        None => None,
+    };
     if let Some(why) = waits {
         effects.extend(wait_for(keeper, Task::Organization(task).with_short_pauses(), &why));
     } else if present.unread {
         let why = "the present baseline could not be read, so the last good one was followed";
         effects.extend(wait_for(keeper, Task::Organization(task), why));
+    } else if let Some(cause) = asked {
+        effects.push(task_of(&cause));
     }
     effects
+}
+
+fn told(report: OrganizationLevelReport, cause: &Cause) -> Effect {
+    let notice = OrganizationNotice { report, cause: cause.clone() };
+    Effect::Tell(Notice::OrganizationLevel(Box::new(notice)))
 }
 
 /// Whether a task for the organization is worth queuing: its level is assigned, or was, or is watched.
@@ -125,7 +148,7 @@ pub(super) async fn is_due(keeper: &Keeper, baseline: &Baseline) -> bool {
 
 /// The task, for whoever queues it.
 pub(super) fn task_of(cause: &Cause) -> Effect {
-    Effect::Queue(Task::Organization(OrganizationTask { cause: cause.clone() }))
+    Effect::Queue(Task::Organization(OrganizationTask { continues: None, cause: cause.clone() }))
 }
 
 /// A deployment with access to Bedrock policies watches them all, also where the baseline assigns none: accounts may be
@@ -143,122 +166,13 @@ fn is_concerned(keeper: &Keeper, baseline: &Baseline, known: &OrganizationLevelR
 /// task is about. What that look left to do has a task of its own, or waits for people. Both times are SQS's own. AWS's lists show a change some seconds late.
 fn is_superseded(
     known: &OrganizationLevelRecord,
-    cause: &Cause,
+    OrganizationTask { continues, cause }: &OrganizationTask,
     followed: &Revision,
     handout: Handout,
 ) -> bool {
     let (Some(look), Some(sent_ms)) = (&known.look, handout.sent_ms) else { return false };
-    let is_plain = !cause.sweep && cause.attempt == 0 && look.revision == *followed;
+    let is_plain = continues.is_none() && !cause.sweep && cause.attempt == 0 && look.revision == *followed;
     is_plain && look.looked_ms.is_some_and(|looked| looked >= sent_ms.saturating_add(SUPERSEDED_AFTER_MS))
-}
-
-async fn run(
-    keeper: &Keeper,
-    followed: &EffectiveBaseline,
-    handout: Handout,
-) -> Result<OrganizationLevelReport, NotLooked> {
-    let mut report = OrganizationLevelReport::new(followed.baseline.revision.clone());
-    for round in 1..=LOOKS {
-        let view = match look(keeper, &followed.baseline, Keeps::WhatIsOurs).await {
-            Ok(Ok(view)) => LevelView { looked_ms: handout.received_ms, ..view },
-            Err(why) => return after_all(report, why),
-            Ok(Err(hold)) => {
-                report.holds = vec![RecordedHold::from(&*hold)];
-                note_holds(keeper, followed, &report).await;
-                return Ok(report);
-            }
-        };
-        report.frozen.clone_from(&view.reasons);
-        report.is_looked = true;
-        let is_last = round == LOOKS;
-        let wrote = match Box::pin(decided(keeper, followed, view, is_last, &mut report)).await {
-            Ok(wrote) => wrote,
-            Err(why) => return after_all(report, why),
-        };
-        if !wrote || keeper.is_stopping() {
-            break;
-        }
-    }
-    Ok(report)
-}
-
-/// What was written has to be reported, whatever fails after it.
-fn after_all(
-    mut report: OrganizationLevelReport,
-    why: NotLooked,
-) -> Result<OrganizationLevelReport, NotLooked> {
-    if report.taken.is_empty() {
-        return Err(why);
-    }
-    let why = match why {
-        NotLooked::Failed(failure) => failure.to_string(),
-        NotLooked::Because(why) => why,
-    };
-    report.stopped = Some(StoppedStep { step: "look again".to_owned(), why, is_worth_waiting: true });
-    Ok(report)
-}
-
-/// Decides by one look, and writes. Returns whether another look is due, because everything was written.
-async fn decided(
-    keeper: &Keeper,
-    followed: &EffectiveBaseline,
-    view: LevelView,
-    is_last: bool,
-    report: &mut OrganizationLevelReport,
-) -> Result<bool, NotLooked> {
-    let digest = WantedDigest::of(&view.level.policies);
-    report.is_repair = view.known.confirmed.as_ref() == Some(&digest);
-    let is_approved = report.is_repair || is_approved(keeper, followed).await?;
-    let (decision, mut view) = decision(keeper, followed, view, (is_approved, report.is_repair)).await?;
-    report.holds = view.holds.iter().map(RecordedHold::from).collect();
-    report.left = Vec::new();
-    let mut wrote_all = false;
-    match decision {
-        OrganizationDecision::NothingToWrite => {
-            report.is_confirmed = view.level.not_found.is_empty()
-                && followed.is_present()
-                && is_all_there(keeper, followed, &view);
-        }
-        OrganizationDecision::Held(holds) => report.holds.extend(holds.iter().map(RecordedHold::from)),
-        OrganizationDecision::WouldWrite(steps) => {
-            report.left = steps.steps().iter().map(ToString::to_string).collect();
-            report.extent = steps.extent();
-        }
-        OrganizationDecision::Write(steps) => {
-            report.extent = steps.extent();
-            if !report.is_repair {
-                // From now on something else may be there than what was confirmed.
-                keeper.ledger.change_organization_level(|known| known.confirmed = None).await?;
-            }
-            let written = write(keeper, &mut view, &steps).await;
-            report.taken.extend(written.taken);
-            report.left = written.left;
-            report.stopped = written.stopped;
-            wrote_all = report.stopped.is_none();
-            // Waiting doesn't help: people have to hear of it.
-            let refused = report.stopped.as_ref().filter(|stopped| !stopped.is_worth_waiting);
-            report.holds.extend(refused.map(|it| RecordedHold::new("write_failed", &it.to_string())));
-        }
-    }
-    record(keeper, &view, report, digest).await?;
-    Ok(wrote_all && !is_last)
-}
-
-/// Records what the look came to.
-async fn record(
-    keeper: &Keeper,
-    view: &LevelView,
-    report: &OrganizationLevelReport,
-    digest: WantedDigest,
-) -> Result<(), NotLooked> {
-    let look = view.recorded(&report.revision, report.holds.clone(), report.left.clone());
-    let change = |known: &mut OrganizationLevelRecord| {
-        known.look = Some(look.clone());
-        if report.is_confirmed {
-            known.confirmed = Some(digest.clone());
-        }
-    };
-    Ok(keeper.ledger.change_organization_level(change).await?)
 }
 
 /// Takes note of what was published of a look.
@@ -273,18 +187,6 @@ pub async fn note_organization_level_told(keeper: &Keeper, report: &Organization
         warn!(
             "failed to record what was published of the organization's level, so it is published again: {error}"
         );
-    }
-}
-
-/// Keeps why no look was possible. What the last one saw stays as it was, with its time.
-async fn note_holds(keeper: &Keeper, followed: &EffectiveBaseline, report: &OrganizationLevelReport) {
-    let (at, revision) = (keeper.clock.now(), followed.baseline.revision.clone());
-    let change = |known: &mut OrganizationLevelRecord| {
-        let look = known.look.get_or_insert_with(|| looking::nothing_seen(at, revision.clone()));
-        look.holds.clone_from(&report.holds);
-    };
-    if let Err(error) = keeper.ledger.change_organization_level(change).await {
-        warn!("failed to record why Bedrock policies are held: {error}");
     }
 }
 

@@ -17,17 +17,24 @@ pub struct Recorder {
     copies: AtomicBool,
     /// Who writes Bedrock policies, by the word of `calls.txt`; empty for nobody.
     organization: &'static str,
+    /// Whether a type of policies that somebody disabled is enabled again.
+    repairs_type: bool,
 }
 
 impl Recorder {
-    pub fn new(hub: &'static str, owner: &str, organization: Option<&str>, baseline: &str) -> Recorder {
+    pub fn new(
+        hub: &'static str,
+        owner: &str,
+        (organization, repairs_type): (Option<&str>, bool),
+        baseline: &str,
+    ) -> Recorder {
         let owner = owner.to_owned();
         let organization = match organization {
             None | Some("none") => "",
             Some("own") => "organization",
             Some(_) => "organization-role",
         };
-        let recorder = Recorder { hub, owner, copies: AtomicBool::new(false), organization };
+        let recorder = Recorder { hub, owner, copies: AtomicBool::new(false), organization, repairs_type };
         recorder.published(baseline);
         recorder
     }
@@ -71,6 +78,7 @@ impl Recorder {
                 (self.copies.load(Ordering::Relaxed), "copies"),
                 (owns, "owns"),
                 (!self.organization.is_empty(), self.organization),
+                (self.repairs_type, "repairs-type"),
             ];
             let parts: Vec<&str> =
                 parts.into_iter().filter(|(holds, _)| *holds).map(|(_, part)| part).collect();

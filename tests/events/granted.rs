@@ -164,6 +164,8 @@ pub(crate) struct Shape {
     pub(crate) owns: bool,
     /// Who writes Bedrock policies.
     pub(crate) level: Level,
+    /// Whether a type that somebody disabled is enabled again.
+    pub(crate) repairs_type: bool,
 }
 
 /// Who writes Bedrock policies.
@@ -182,7 +184,8 @@ fn stacks() -> impl Iterator<Item = Shape> {
     let levels = [Level::Nobody, Level::TheFunction, Level::ARole];
     levels.into_iter().flat_map(|level| {
         let both = [(false, false), (true, false), (false, true), (true, true)];
-        both.map(|(copies, owns)| Shape { copies, owns, level })
+        let shapes = both.map(|(copies, owns)| Shape { copies, owns, level, repairs_type: false });
+        shapes.into_iter().flat_map(|shape| [shape, Shape { repairs_type: true, ..shape }])
     })
 }
 
@@ -217,7 +220,12 @@ fn calls() -> Vec<Call> {
             };
             Call {
                 role: (*role).to_owned(),
-                shape: Shape { copies: has("copies"), owns: has("owns"), level },
+                shape: Shape {
+                    copies: has("copies"),
+                    owns: has("owns"),
+                    level,
+                    repairs_type: has("repairs-type"),
+                },
                 action: (*action).to_owned(),
                 resource: (*resource).to_owned(),
                 sources: sources.collect(),
@@ -321,7 +329,7 @@ fn own_permissions(role: &str, shape: Shape) -> Vec<Value> {
 }
 
 /// The statements of a role or of a policy in a template.
-fn statements(path: &str, resource: &str, Shape { copies, owns, level }: Shape) -> Vec<Value> {
+fn statements(path: &str, resource: &str, Shape { copies, owns, level, repairs_type }: Shape) -> Vec<Value> {
     let condition = |holds: bool| if holds { "true" } else { "false" };
     let is_hub = resource == "FunctionRole";
     // The role's account is the same in all, as `Call::request` has it.
@@ -351,6 +359,8 @@ fn statements(path: &str, resource: &str, Shape { copies, owns, level }: Shape) 
         ("WritesPolicies", condition(level != Level::Nobody)),
         ("WritesPoliciesItself", condition(level == Level::TheFunction)),
         ("WritesPoliciesByRole", condition(level == Level::ARole)),
+        ("EnablesTypeItself", condition(level == Level::TheFunction && repairs_type)),
+        ("EnablesType", condition(repairs_type)),
         ("CopiesGuardrails", condition(copies)),
         ("FindsGuardrails", condition(owns || copies)),
         ("EncryptsCopies", condition(copies && !(is_hub && owns))),

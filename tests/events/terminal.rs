@@ -28,6 +28,7 @@ const UNUSUAL: &[(&str, &str)] = &[
     ("ExternalId", "an:external/id+=,.@_-"),
     ("ExistingLedgerTable", "kept"),
     ("MakesLedger", "false"),
+    ("RepairPolicyType", "yes"),
     ("MaxReplacements", "20"),
     ("MaxReleases", "0"),
     ("MaxAbandonments", "1"),

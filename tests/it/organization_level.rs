@@ -3,8 +3,8 @@
 use expect_test::expect;
 use serde_json::{Value, json};
 use simulator::{
-    ApiError, Caller, CreateOrganizationPolicy, Fault, FaultKind, Model, PolicyKind, ServiceControl, Tags,
-    UpdateOrganizationPolicy,
+    ApiError, Caller, CreateOrganizationPolicy, Fault, FaultKind, Model, PolicyKind, Presence,
+    ServiceControl, Tags, UpdateOrganizationPolicy,
 };
 
 use crate::effective_policy::{self, ROOT};
@@ -315,6 +315,72 @@ async fn a_disabled_type_is_reported_and_never_enabled() {
     let level = heard(&world, "DisablePolicyType").await;
     assert!(codes(&level).contains(&"type_disabled"), "{level}");
     assert_eq!(world.writes(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_disabled_type_is_enabled_again_where_the_deployment_says_so() {
+    for setup in [managed(&document(&[(ROOT, CORPORATE)])), from_elsewhere(&document(&[(ROOT, CORPORATE)]))] {
+        let world = carried_out(setup.variable("KEEPER_REPAIR_POLICY_TYPE", "yes")).await;
+        administrator(&world, |model, caller| {
+            model.disable_policy_type(caller, ROOT, "BEDROCK_POLICY").map(drop)
+        });
+        assert_eq!(given(&world, PAYMENTS, US), None);
+        let level = swept(&world).await;
+        assert_eq!((&level["confirmed"], &level["repair"]), (&json!(true), &json!(true)), "{level}");
+        assert_eq!(level["taken"][0], "enable the policy type BEDROCK_POLICY again on r-exam");
+        assert_eq!(given(&world, PAYMENTS, US).as_deref(), Some("usbase1a2b3c:2"));
+        assert_eq!(policies(&world), ["guardrail-keeper-r-exam-1 on r-exam"]);
+    }
+}
+
+#[tokio::test]
+async fn an_account_without_a_place_holds_what_is_new_and_not_what_is_put_back() {
+    let lost = || {
+        let message = "not authorized to perform: organizations:ListParents".to_owned();
+        Fault::new(FaultKind::Denied { message }).operation("ListParents").about(PLAYGROUND)
+    };
+    let setup = managed(&document(&[(ROOT, CORPORATE)]));
+    let world = carried_out(setup.switches(|switches| switches.paths = Presence::Absent)).await;
+    world.server.fault(lost());
+    administrator(&world, |model, caller| model.detach_policy(caller, &id_of(model, OURS), ROOT));
+    let level = heard(&world, "DetachPolicy").await;
+    assert_eq!((&level["confirmed"], &level["repair"]), (&json!(true), &json!(true)), "{level}");
+    assert_eq!(given(&world, PLAYGROUND, US).as_deref(), Some("usbase1a2b3c:2"));
+    world.publish(&Document { version: 1, ..document(&[(ROOT, CORPORATE)]) });
+    world.approve().await;
+    assert_eq!(codes(&swept(&world).await), ["unplaced"]);
+    assert_eq!(given(&world, PAYMENTS, US).as_deref(), Some("usbase1a2b3c:2"));
+}
+
+#[tokio::test]
+async fn a_type_that_was_never_enabled_is_for_people_to_enable() {
+    let setup = managed(&document(&[(ROOT, CORPORATE)])).variable("KEEPER_REPAIR_POLICY_TYPE", "yes");
+    let world = setup.world(|world| world.bedrock_policies_enabled = false).start().await;
+    assert!(codes(&swept(&world).await).contains(&"type_disabled"));
+    assert_eq!(world.count("EnablePolicyType"), 0);
+}
+
+#[tokio::test]
+async fn a_type_is_not_enabled_again_in_audit_mode_nor_without_the_permission() {
+    let root = || document(&[(ROOT, CORPORATE)]);
+    let disable = |world: &World| {
+        administrator(world, |model, caller| {
+            model.disable_policy_type(caller, ROOT, "BEDROCK_POLICY").map(drop)
+        });
+    };
+    let world = carried_out(managed(&root()).variable("KEEPER_REPAIR_POLICY_TYPE", "yes")).await;
+    disable(&world);
+    world.publish(&Document { mode: "audit", ..root() });
+    world.approve().await;
+    assert!(codes(&swept(&world).await).contains(&"type_disabled"));
+    assert_eq!(world.count("EnablePolicyType"), 0);
+    let world = carried_out(managed(&root()).variable("KEEPER_REPAIR_POLICY_TYPE", "yes")).await;
+    disable(&world);
+    let message = "You don't have permissions to access this resource.".to_owned();
+    world.server.fault(Fault::new(FaultKind::Denied { message }).operation("EnablePolicyType"));
+    let level = swept(&world).await;
+    let text = level["holds"].to_string();
+    assert!(text.contains("EnablePolicyType"), "{level}");
 }
 
 #[tokio::test]

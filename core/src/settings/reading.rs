@@ -107,6 +107,18 @@ impl<'a> SettingsReader<'a> {
         }
     }
 
+    pub(super) fn repairs_policy_type(&mut self) -> bool {
+        const NAME: &str = "KEEPER_REPAIR_POLICY_TYPE";
+        match self.get(NAME) {
+            None | Some("no") => false,
+            Some("yes") => true,
+            Some(text) => {
+                self.problem(NAME, format_args!("{text:?} is neither yes nor no"));
+                false
+            }
+        }
+    }
+
     pub(super) fn member_role(&mut self, purpose: Purpose) -> Option<RoleName> {
         const NAME: &str = "KEEPER_MEMBER_ROLE";
         match (self.get(NAME), purpose) {

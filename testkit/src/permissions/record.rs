@@ -26,7 +26,7 @@ pub struct Call<'a> {
     /// `function`, `member`, `organization` or `owner`: whose permissions it needs; or `reader`, by which people read.
     pub role: &'a str,
     /// The parameters of the stack that the situation asks for: `-`, or some of `copies`, `owns`, and `organization` or
-    /// `organization-role`, with a plus between them.
+    /// `organization-role`, and `repairs-type`, with a plus between them.
     pub deployment: &'a str,
     /// The caller's account.
     pub account: &'a str,
