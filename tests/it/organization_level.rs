@@ -640,6 +640,22 @@ async fn a_deleted_policy_is_made_again_where_access_to_it_is_denied() {
 }
 
 #[tokio::test]
+async fn a_policy_that_is_deleted_while_it_is_read_stops_no_look() {
+    let theirs =
+        effective_policy::policy("p-corporate1", "corporate", &[], &[(US, effective_policy::all(US, 1))]);
+    let setup = from_elsewhere(&document(&[(ROOT, CORPORATE)]));
+    let world = setup.world(|world| world.bedrock_policies = vec![theirs]).start().await;
+    world.server.watch(|call, model| {
+        if call.operation == "ListPolicies" {
+            model.organization.policies.retain(|policy| policy.name != "corporate");
+        }
+    });
+    let level = swept(&world).await;
+    assert_eq!((&level["holds"], &level["confirmed"]), (&json!([]), &json!(true)), "{level}");
+    assert!(world.server.calls().iter().any(|call| call.error.as_deref() == Some("AccessDeniedException")));
+}
+
+#[tokio::test]
 async fn what_enforce_only_leaves_in_place_is_not_taken_for_confirmed() {
     let world = of_the_root().await;
     let none = |mode| Document { mode, ..document(&[(ROOT, "none")]) };
