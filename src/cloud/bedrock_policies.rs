@@ -18,7 +18,7 @@ use crate::bedrock_policy::{
     AttachPoint, AttachedPolicies, BedrockPolicy, NamedPolicy, PolicyId, PolicyKey, PublishedPolicy,
     ReportedError, SeenAccountPolicies,
 };
-use crate::failure::{Code, Failure};
+use crate::failure::{Category, Code, Failure};
 use crate::ids::{AccountId, InvalidId};
 use crate::organization::OrgPath;
 use crate::organization_level::ReadPolicies;
@@ -184,7 +184,7 @@ impl BedrockPolicyReader {
     }
 
     /// Every Bedrock policy with what it says, and what is attached where, in AWS's order. `read` is called for each policy
-    /// that was read, with how many there are.
+    /// that was read, with how many there are. One that is deleted meanwhile is left out.
     ///
     /// # Errors
     /// When anything of it can't be read: a prediction rests on all of it.
@@ -220,13 +220,18 @@ impl BedrockPolicyReader {
             if !goes_on(ReadNext::Policy { of: policies.len() }) {
                 return Ok(None);
             }
-            let targets = self.targets(id).await?;
-            so_far.contents.insert(id.clone(), self.content(id).await?);
-            so_far.targets.insert(id.clone(), targets);
+            match self.targets_and_content(id).await {
+                Ok((targets, content)) => {
+                    so_far.contents.insert(id.clone(), content);
+                    so_far.targets.insert(id.clone(), targets);
+                }
+                Err(failure) if may_be_gone(&failure) && !self.lists(id).await? => {}
+                Err(failure) => return Err(failure),
+            }
         }
         let mut seen = SeenPolicies::default();
         let mut points = BTreeSet::new();
-        for NamedPolicy { id, name } in &policies {
+        for NamedPolicy { id, name } in policies.iter().filter(|one| so_far.targets.contains_key(&one.id)) {
             points.extend(so_far.targets.get(id).into_iter().flatten().cloned());
             let content = so_far.contents.get(id).map(|content| BedrockPolicy::parse(content));
             seen.policies.contents.extend(content.map(|content| (PolicyKey::Id(id.clone()), content)));
@@ -245,6 +250,18 @@ impl BedrockPolicyReader {
             seen.policies.attached.insert(point, keys);
         }
         Ok(Some(seen))
+    }
+
+    async fn targets_and_content(&self, id: &PolicyId) -> Result<(BTreeSet<AttachPoint>, String), Failure> {
+        Ok((self.targets(id).await?, self.content(id).await?))
+    }
+
+    /// Whether AWS lists a policy.
+    ///
+    /// # Errors
+    /// When a page can't be read.
+    pub async fn lists(&self, id: &PolicyId) -> Result<bool, Failure> {
+        Ok(self.all().await?.iter().any(|policy| policy.id == *id))
     }
 
     /// The policies that are attached to the root, an OU or an account itself, in AWS's order; none where Bedrock
@@ -274,6 +291,12 @@ impl BedrockPolicyReader {
         let content = answer.policy().and_then(|policy| policy.content());
         content.map(str::to_owned).ok_or_else(|| Failure::incomplete(OPERATION, "Content"))
     }
+}
+
+/// Whether a policy that could not be read may be gone. The permission to read it is for policies of one type. A policy that
+/// isn't there has no type, so AWS may deny access instead of saying that there is none.
+pub fn may_be_gone(failure: &Failure) -> bool {
+    failure.code == Code::Missing || failure.category == Category::Denied
 }
 
 /// `None` where Bedrock policies are not enabled, which is no failure.

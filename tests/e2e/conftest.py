@@ -1,8 +1,7 @@
-"""One organization and one deployed keeper for all tests, which run in the order they are written:
-each begins where the one before it ended, with everybody guarded and empty queues."""
+"""One organization and one deployed keeper for all tests, but for test_organization_level.py, which has its own. They run in
+the order they are written: each begins where the one before it ended, with everybody guarded and empty queues."""
 
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from place import ROOT, Place  # noqa: E402
+from place import ROOT, Place, standing  # noqa: E402
 
 START = time.time()
 
@@ -28,12 +27,8 @@ def pytest_terminal_summary(terminalreporter):
 
 @pytest.fixture(scope="session")
 def place(tmp_path_factory):
-    binaries = Path(os.environ["KEEPER_BINARIES"])
-    package = os.environ.get("KEEPER_PACKAGE")
-    here = Place(tmp_path_factory.mktemp("place"), binaries, Path(package).read_bytes() if package else None)
-    here.start()
-    yield here
-    here.stop()
+    with standing(Place, tmp_path_factory.mktemp("place")) as place:
+        yield place
 
 
 @pytest.fixture

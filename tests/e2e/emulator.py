@@ -3,6 +3,7 @@
 - Events of AWS's own services. They are put with their whole envelope (EventId, Account, Region,
   Time), since nobody but AWS decides those.
 - Rules whose target is a bus of another account.
+- The two states of a rule that is enabled: in ENABLED it isn't shown what only reads.
 - A function's credentials are those of its role, made by the simulator; ministack would give it the
   account's, with which its calls to the simulator would be an administrator's. They are read when a
   process of the function starts, from the file that E2E_ROLE_CREDENTIALS names.
@@ -10,6 +11,9 @@
 - Bus policies as resources of a template. ministack keeps them and doesn't evaluate them; tests/events does.
 - AWS::IAM::RolePolicy, by the older type of the same.
 - Conditions of a template that compare the account, the Region, a list, or a part of a text.
+
+Where E2E_LONGEST_DELAY is set, a message is delayed by so many seconds at most. The keeper looks for the end of a
+sweep after 15 seconds, and as often as the end needs.
 
 Whatever else the stack does, ministack does by itself.
 """
@@ -20,12 +24,13 @@ from datetime import datetime, timezone
 
 from ministack import app
 from ministack.core import lambda_runtime, responses
-from ministack.services import eventbridge, lambda_svc, scheduler
+from ministack.services import eventbridge, lambda_svc, scheduler, sqs
 from ministack.services.cloudformation import changesets, engine, handlers, provisioners, stacks
 
 put_events = eventbridge._put_events
 dispatch_to_event_bus = eventbridge._dispatch_to_event_bus
 invoke_target = eventbridge._invoke_target
+send_message = sqs._act_send_message
 resolve_conditions = engine._evaluate_conditions
 
 
@@ -52,6 +57,21 @@ def dispatch_to_any_event_bus(spec, event, rule, event_path, target_input_payloa
         if bus not in eventbridge._event_buses:
             raise ValueError(f"there is no bus {spec}")
         eventbridge._dispatch_event({**event, "EventBusName": bus, "_PassedOn": True})
+
+
+def dispatch_event(event, view=None):
+    """As ministack does it, with AWS's two states of a rule that is enabled."""
+    view = view or eventbridge._pattern_event_view(event)
+    only_reads = json.loads(event["Detail"]).get("readOnly") is True
+    enabled = ["ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS", *([] if only_reads else ["ENABLED"])]
+    for key, rule in eventbridge._rules.items():
+        if rule["EventBusName"] != event.get("EventBusName", "default") or rule["State"] not in enabled:
+            continue
+        if key in (event.get("_DispatchPath") or []) or not rule["EventPattern"]:
+            continue
+        if eventbridge._matches_pattern_view(rule["EventPattern"], view, f"rule {key}"):
+            for target in eventbridge._targets.get(key, []):
+                invoke_scheduled_target(target, event, rule, view)
 
 
 class in_account:
@@ -126,14 +146,23 @@ def create_role_policy(logical_id, props, stack_name):
     return provisioners._RESOURCE_HANDLERS["AWS::IAM::Policy"]["create"](logical_id, older, stack_name)
 
 
+def send_message_in_time(data, url):
+    delay, longest = data.get("DelaySeconds"), os.environ.get("E2E_LONGEST_DELAY")
+    if delay is not None and longest is not None:
+        data = {**data, "DelaySeconds": min(int(delay), int(longest))}
+    return send_message(data, url)
+
+
 def role_credentials(_config):
     with open(os.environ["E2E_ROLE_CREDENTIALS"], encoding="utf-8") as file:
         return json.load(file)
 
 
 eventbridge._put_events = put_events_of_services
+eventbridge._dispatch_event = dispatch_event
 eventbridge._dispatch_to_event_bus = dispatch_to_any_event_bus
 eventbridge._invoke_target = invoke_scheduled_target
+sqs._act_send_message = sqs._HANDLERS["SendMessage"] = send_message_in_time
 lambda_svc.execution_credentials = lambda_runtime.execution_credentials = role_credentials
 for module in (engine, changesets, handlers, provisioners, stacks):
     if hasattr(module, "_evaluate_conditions"):

@@ -19,6 +19,7 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import boto3
@@ -65,6 +66,12 @@ def free_port():
 class Place:
     """Everything that runs, and everything that is asked of it."""
 
+    owner = OWNER
+    organization_level = "none"
+    """The parameter OrganizationLevel of the templates."""
+    longest_delay = None
+    """How many seconds a message is delayed at most."""
+
     def __init__(self, folder, binaries, package=None):
         self.folder, self.binaries = folder, binaries
         self.package = package
@@ -102,6 +109,8 @@ class Place:
             "TMPDIR": str(self.folder),
             "PYTHONDONTWRITEBYTECODE": "1",
         }
+        if self.longest_delay is not None:
+            environment["E2E_LONGEST_DELAY"] = str(self.longest_delay)
         # It hands its environment to the function.
         for name in [name for name in environment if name.startswith(("KEEPER_", "AWS_ENDPOINT_URL_", "RUST_"))]:
             del environment[name]
@@ -190,7 +199,8 @@ class Place:
         return self.deploy(HUB, HOME, STACK, template, {
             "OrganizationId": ORGANIZATION,
             "ManagementAccountId": MANAGEMENT,
-            "OwnerAccountId": OWNER,
+            "OwnerAccountId": self.owner,
+            "OrganizationLevel": self.organization_level,
             "Architecture": "x86_64",
             "AlarmEmail": "security@example.com",
             # Whether the schedule works is told by shortening its interval; see test_schedule.
@@ -202,17 +212,19 @@ class Place:
         for region in REGIONS:
             self.deploy(MANAGEMENT, region, "guardrail-keeper-management", self.nested("management.yaml"), {
                 "HubAccountId": HUB, "HubRegion": HOME, "HubBusArn": self.outputs["BusArn"],
+                "OrganizationLevel": self.organization_level,
+                "OwnsGuardrails": "true" if self.owner == MANAGEMENT else "false",
             })
 
     def deploy_member(self, account):
         """What the hub's StackSets, which ministack doesn't have, deploy to an account."""
-        parameters = {"HubAccountId": HUB, "HubBusArn": self.outputs["BusArn"], "OwnerAccountId": OWNER}
+        parameters = {"HubAccountId": HUB, "HubBusArn": self.outputs["BusArn"], "OwnerAccountId": self.owner}
         self.deploy(account, HOME, "member-role", load(ROOT / "deploy/member-role.yaml"), parameters)
-        if account == OWNER:
+        if account == self.owner:
             self.deploy(account, HOME, "owner", load(ROOT / "deploy/owner.yaml"), {})
         for region in REGIONS:
             self.deploy(account, region, "member-rules", load(ROOT / "deploy/member-rules.yaml"), {
-                "HubBusArn": self.outputs["BusArn"], "OwnerAccountId": OWNER,
+                "HubBusArn": self.outputs["BusArn"], "OwnerAccountId": self.owner,
             })
 
     def nested(self, name):
@@ -273,8 +285,8 @@ class Place:
         return world
 
     def role(self, account, name, principals):
-        """A role as IAM has it, in the simulator's words. Conditions aren't the simulator's to read; the
-        trust names the principal that the condition of the real one does."""
+        """A role as IAM has it, in the simulator's words. Of conditions it reads the type of a policy and the tag of
+        what is written; the trust names the principal that the condition of the real one does."""
         iam = self.aws("iam", account)
         allowed = []
         for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
@@ -285,7 +297,10 @@ class Place:
                     assert list(statement["Condition"]["ArnNotEquals"]) == ["lambda:SourceFunctionArn"], statement
                     continue
                 assert statement["Effect"] == "Allow", statement
-                allowed.append({"actions": several(statement["Action"]), "resources": several(statement["Resource"])})
+                allowed.append({
+                    "actions": several(statement["Action"]), "resources": several(statement["Resource"]),
+                    **conditions(statement),
+                })
         assert allowed, f"{name} of {account} may do nothing"
         return {"name": name, "trust": {"principals": principals}, "permissions": {"allow": allowed}}
 
@@ -450,8 +465,8 @@ class Place:
 
     # -- the terminal ------------------------------------------------------------------------------
 
-    def guardrailctl(self, *arguments, check=True):
-        """Runs the terminal with the settings that the stack's output gives it."""
+    def guardrailctl(self, *arguments, check=True, **others):
+        """Runs the terminal with the settings that the stack's output gives it, but for others that are given here."""
         settings = dict(
             word.split("=", 1) for word in shlex.split(self.outputs["TerminalSettings"]) if "=" in word
         )
@@ -463,7 +478,7 @@ class Place:
                 f"AWS_ENDPOINT_URL_{service}": self.simulator_url
                 for service in ["BEDROCK", "BEDROCK_RUNTIME", "ORGANIZATIONS", "STS"]
             },
-            **settings,
+            **settings, **others,
         }
         command = [str(self.binaries / "guardrailctl"), *arguments]
         known = self.parameters()
@@ -521,6 +536,18 @@ class Place:
         return [pid for process in self.processes for pid in children(process.pid) if is_function(pid)]
 
 
+@contextmanager
+def standing(kind, folder):
+    """A place of that kind, as long as somebody stands in it."""
+    package = os.environ.get("KEEPER_PACKAGE")
+    place = kind(folder, Path(os.environ["KEEPER_BINARIES"]), Path(package).read_bytes() if package else None)
+    place.start()
+    try:
+        yield place
+    finally:
+        place.stop()
+
+
 def direct():
     """Whatever proxy the environment names, nothing here leaves this machine."""
     return urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -532,6 +559,18 @@ def guardrail(region):
 
 def several(value):
     return value if isinstance(value, list) else [value]
+
+
+def conditions(statement):
+    """What of a statement's conditions the simulator reads."""
+    asked = statement.get("Condition", {})
+    read = {}
+    if kind := asked.get("StringEquals", {}).get("organizations:PolicyType"):
+        read["policy_type"] = kind
+    for key, is_absent in asked.get("Null", {}).items():
+        if key.startswith("aws:ResourceTag/") and is_absent == "false":
+            read["tagged"] = key.removeprefix("aws:ResourceTag/")
+    return read
 
 
 def load(path):

@@ -558,9 +558,37 @@ fn from_elsewhere(document: &Document) -> Setup {
         member.trust.principals = vec![format!("arn:aws:iam::{OWNER}:root")];
         let mut organization = member.clone();
         ORGANIZATION_ROLE.clone_into(&mut organization.name);
-        organization.permissions = serde_json::from_value(json!({
-            "allow": [{ "actions": ["organizations:*Polic*", "organizations:ListTagsForResource", "organizations:TagResource"] }],
-        }))
+        // As deploy/management.yaml has it.
+        let policy = "arn:aws:organizations::*:policy/o-*/bedrock_policy/*";
+        let points = ["root", "ou", "account"].map(|kind| format!("arn:aws:organizations::*:{kind}/o-*"));
+        let statement = |actions: &[&str], resources: Value, tagged: Option<&str>| {
+            let actions: Vec<String> = actions.iter().map(|action| format!("organizations:{action}")).collect();
+            json!({ "actions": actions, "resources": resources, "tagged": tagged, "policy_type": "BEDROCK_POLICY" })
+        };
+        organization.permissions = serde_json::from_value(json!({ "allow": [
+            statement(&["ListPolicies", "ListAccountsWithInvalidEffectivePolicy", "CreatePolicy"], json!(["*"]), None),
+            statement(
+                &["DescribePolicy", "ListTargetsForPolicy", "ListTagsForResource", "TagResource"],
+                json!([policy]),
+                None,
+            ),
+            statement(
+                &["UpdatePolicy", "DeletePolicy", "AttachPolicy", "DetachPolicy"],
+                json!([policy]),
+                Some("guardrail-keeper"),
+            ),
+            statement(
+                &[
+                    "ListPoliciesForTarget",
+                    "DescribeEffectivePolicy",
+                    "ListEffectivePolicyValidationErrors",
+                    "AttachPolicy",
+                    "DetachPolicy",
+                ],
+                json!(points),
+                None,
+            ),
+        ] }))
         .unwrap();
         let management = world.accounts.iter_mut().find(|account| account.id == HUB);
         management.expect("the management account").roles.extend([member.clone(), organization]);
@@ -606,6 +634,37 @@ async fn a_hub_in_another_account_writes_by_a_role_in_the_management_account() {
     });
     let level = swept(&world).await;
     assert!(level["frozen"][PLAYGROUND].as_str().unwrap().contains("KEY_REQUIRED"), "{level}");
+}
+
+/// Where the permission to read a policy is for those of one type, AWS may deny access to one that isn't there.
+#[tokio::test]
+async fn a_deleted_policy_is_made_again_where_access_to_it_is_denied() {
+    let world = carried_out(from_elsewhere(&document(&[(ROOT, CORPORATE)]))).await;
+    administrator(&world, |model, caller| {
+        let id = id_of(model, OURS);
+        model.detach_policy(caller, &id, ROOT)?;
+        model.delete_policy(caller, &id)
+    });
+    let level = heard(&world, "DeletePolicy").await;
+    assert_eq!((&level["confirmed"], &level["repair"]), (&json!(true), &json!(true)), "{level}");
+    assert!(world.server.calls().iter().any(|call| call.error.as_deref() == Some("AccessDeniedException")));
+    assert_eq!(policies(&world), ["guardrail-keeper-r-exam-1 on r-exam"]);
+}
+
+#[tokio::test]
+async fn a_policy_that_is_deleted_while_it_is_read_stops_no_look() {
+    let theirs =
+        effective_policy::policy("p-corporate1", "corporate", &[], &[(US, effective_policy::all(US, 1))]);
+    let setup = from_elsewhere(&document(&[(ROOT, CORPORATE)]));
+    let world = setup.world(|world| world.bedrock_policies = vec![theirs]).start().await;
+    world.server.watch(|call, model| {
+        if call.operation == "ListPolicies" {
+            model.organization.policies.retain(|policy| policy.name != "corporate");
+        }
+    });
+    let level = swept(&world).await;
+    assert_eq!((&level["holds"], &level["confirmed"]), (&json!([]), &json!(true)), "{level}");
+    assert!(world.server.calls().iter().any(|call| call.error.as_deref() == Some("AccessDeniedException")));
 }
 
 #[tokio::test]

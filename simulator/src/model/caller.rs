@@ -9,7 +9,7 @@ use super::Model;
 use super::error::ApiError;
 use super::guardrail::GuardrailName;
 use super::iam::{Asked, Permissions, Role, Verdict};
-use super::organization::AccountState;
+use super::organization::{AccountState, Tags};
 
 /// A principal, as IAM names it.
 #[derive(Clone, Debug)]
@@ -177,15 +177,24 @@ impl Model {
     ) -> Verdict {
         let Principal::Session(session) = principal else { return Verdict::Allowed };
         let Some(role) = self.role(&session.account, &session.role) else { return Verdict::NotAllowed };
-        let guardrail = Some(resource).filter(|resource| resource.contains(":guardrail/"));
-        let guardrail = guardrail.and_then(GuardrailName::from_arn).and_then(|name| self.guardrail(&name));
-        let tags = guardrail.map(|guardrail| &guardrail.tags);
+        let tags = self.tags_of(resource);
         let asked = Asked { action, resource, tags, function: session.function.as_deref(), policy_type };
         let verdict = role.verdict(&asked);
         match &session.narrowed {
             Some(narrowed) if verdict == Verdict::Allowed => narrowed.verdict(&asked),
             _ => verdict,
         }
+    }
+
+    /// The tags of a guardrail or of a policy of the organization, by its ARN.
+    fn tags_of(&self, resource: &str) -> Option<&Tags> {
+        if resource.contains(":guardrail/") {
+            let name = GuardrailName::from_arn(resource)?;
+            return self.guardrail(&name).map(|guardrail| &guardrail.tags);
+        }
+        let (_, policy) = resource.split_once(":policy/")?;
+        let (_, id) = policy.rsplit_once('/')?;
+        self.organization.policies.iter().find(|policy| policy.id == id).map(|policy| &policy.tags)
     }
 
     /// Whether the caller may do `action` on `resource` of its own account.

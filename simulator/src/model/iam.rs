@@ -75,7 +75,8 @@ pub struct Statement {
     /// ARN patterns; `*` when left out.
     #[serde(default = "everything")]
     pub resources: Vec<String>,
-    /// Only on guardrails that carry a tag with this key (`aws:ResourceTag`), where the policy asks for one.
+    /// Only on guardrails and policies of the organization that have a tag with this key (`aws:ResourceTag`), where the
+    /// policy asks for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tagged: Option<String>,
     /// Only where this function's code asks (`lambda:SourceFunctionArn`); in a statement that denies, only where
@@ -100,7 +101,7 @@ impl Default for Statement {
 pub(crate) struct Asked<'a> {
     pub(crate) action: &'a str,
     pub(crate) resource: &'a str,
-    /// The resource's tags, where it is a guardrail.
+    /// The resource's tags, where it is a guardrail or a policy of the organization.
     pub(crate) tags: Option<&'a Tags>,
     /// The function whose code asks.
     pub(crate) function: Option<&'a str>,

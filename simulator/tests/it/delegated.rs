@@ -192,6 +192,40 @@ async fn a_roles_permissions_may_be_limited_to_a_type() {
     simulator.stop().await;
 }
 
+/// As the keeper's role in the management account: what somebody else made is not its to change.
+#[tokio::test]
+async fn a_roles_permissions_may_be_limited_to_policies_with_a_tag() {
+    let mut world = crate::organized::world();
+    let on = |resource: &str, tagged: Option<&str>| Statement {
+        actions: vec!["organizations:AttachPolicy".to_owned()],
+        resources: vec![format!("arn:aws:organizations::*:{resource}/*")],
+        tagged: tagged.map(str::to_owned),
+        ..Statement::default()
+    };
+    let role = Role {
+        name: "Writer".to_owned(),
+        permissions: Permissions {
+            allow: vec![on("policy", Some("ours")), on("ou", None)],
+            ..Permissions::default()
+        },
+        ..Role::default()
+    };
+    world.accounts[0].roles.push(role);
+    let simulator = simulator::Server::start(world, simulator::Options::default()).await.expect("a world");
+    let administrator = Client::new(&simulator, MANAGEMENT);
+    let writer = Client::new(&simulator, MANAGEMENT).key(&format!("SIM{MANAGEMENT}_Writer"), None);
+    for (key, status) in [("ours", 200), ("theirs", 400)] {
+        let mut one = create(key);
+        one["Tags"] = json!([{ "Key": key, "Value": "" }]);
+        let made = administrator.organizations("CreatePolicy", one).await.json();
+        let id = &made["Policy"]["PolicySummary"]["Id"];
+        let about = json!({ "PolicyId": id, "TargetId": WORKLOAD });
+        let answer = writer.organizations("AttachPolicy", about).await;
+        assert_eq!(answer.status, status, "{key}: {answer:?}");
+    }
+    simulator.stop().await;
+}
+
 #[tokio::test]
 async fn a_world_may_begin_with_policies_and_a_delegation() {
     let mut world = crate::organized::world();

@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use tokio::time::sleep;
 
 use super::NotLooked;
 use super::reading::{DECIDING_SECONDS, Reading};
+use super::writing::{LISTED_AFTER_LOOKS, LOOKED_AGAIN_AFTER};
 use crate::baseline::{Baseline, OrganizationAssignment, Revision};
 use crate::bedrock_policy::{
     AccountPaths, AttachedPolicies, OrganizationHold, OwnDocument, OwnPolicies, PolicyId, PolicyKey,
 };
-use crate::cloud::{BedrockPolicyReader, Reader, Session};
+use crate::cloud::{BedrockPolicyReader, Reader, Session, may_be_gone};
 use crate::desired::Desired;
 use crate::enforcement::Enforcement;
 use crate::engine::Keeper;
@@ -157,15 +159,17 @@ async fn own_by_now(
         Some(_) | None => None,
     };
     // A list may be some seconds late: a policy is gone only if AWS says so of this one.
-    let mut gone: BTreeSet<PolicyId> = BTreeSet::new();
+    let (mut gone, mut denied) = (BTreeSet::<PolicyId>::new(), BTreeSet::new());
     let reader = keeper.cloud.bedrock_policies(session);
     for id in known.own.keys().filter(|id| !names.contains_key(*id)) {
         match reader.content(id).await {
             Err(failure) if failure.code == Code::Missing => drop(gone.insert(id.clone())),
+            Err(failure) if may_be_gone(&failure) => drop(denied.insert(id.clone())),
             Ok(_) => {}
             Err(failure) => return Err(failure.into()),
         }
     }
+    gone.extend(unlisted(&reader, denied).await?);
     let creating = known.creating.clone();
     let before = known.clone();
     let change = |known: &mut OrganizationLevelRecord| {
@@ -180,6 +184,22 @@ async fn own_by_now(
         keeper.ledger.change_organization_level(change).await?;
     }
     Ok(known)
+}
+
+/// Those of these policies that AWS doesn't list for longer than its lists may be late.
+async fn unlisted(
+    reader: &BedrockPolicyReader,
+    mut policies: BTreeSet<PolicyId>,
+) -> Result<BTreeSet<PolicyId>, NotLooked> {
+    for _ in 0..LISTED_AFTER_LOOKS {
+        if policies.is_empty() {
+            break;
+        }
+        sleep(LOOKED_AGAIN_AFTER).await;
+        let listed = reader.all().await?;
+        policies.retain(|id| !listed.iter().any(|one| one.id == *id));
+    }
+    Ok(policies)
 }
 
 /// AWS's reasons for the first frozen accounts.

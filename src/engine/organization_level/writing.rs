@@ -29,10 +29,10 @@ const CHECK_SECONDS: u64 = 20;
 const PUBLISHED_WITHIN: Duration = Duration::from_secs(25);
 
 /// The pause between two looks at what is published.
-const LOOKED_AGAIN_AFTER: Duration = Duration::from_millis(1_500);
+pub(super) const LOOKED_AGAIN_AFTER: Duration = Duration::from_millis(1_500);
 
 /// How often a list is read until it shows what was written.
-const LISTED_AFTER_LOOKS: usize = 5;
+pub(super) const LISTED_AFTER_LOOKS: usize = 5;
 
 /// How far the writing came.
 pub(super) struct Written {

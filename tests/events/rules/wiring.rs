@@ -42,7 +42,9 @@ fn every_rule_of_the_hub_fills_the_queue_and_keeps_what_it_could_not_deliver() {
     for (name, rule) in &rules {
         // One of its events says of itself that it only reads.
         let state = match *name {
-            "PoliciesChanged" => json!("ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"),
+            "PoliciesChanged" | "ForwardedPoliciesChanged" => {
+                json!("ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS")
+            }
             _ => Value::Null,
         };
         assert!(rule["State"] == state && rule["Name"].is_null(), "{name}");
