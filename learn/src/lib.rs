@@ -1,0 +1,206 @@
+//! Finds out, in a throw-away account of a real organization, what nobody outside AWS knows about enforced guardrails.
+//!
+//! Each unknown is an [`Experiment`](experiment::Experiment), named like the switch that the simulator has for it. What
+//! an experiment makes is written into a [`Journal`](journal::Journal) before it is made, and removed after it, the
+//! last first. Effects are thin; what an answer means is judged by plain functions.
+
+pub mod answered;
+pub mod arguments;
+pub mod calls;
+pub mod clock;
+pub mod cloud;
+pub mod conduct;
+pub mod consent;
+pub mod experiment;
+pub mod experiments;
+pub mod journal;
+pub mod lab;
+pub mod policies;
+mod policy_type;
+pub mod preflight;
+pub mod report;
+pub mod session;
+pub mod speaking;
+pub mod stop;
+pub mod undo;
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use std::rc::Rc;
+
+use aws_config::SdkConfig;
+use clap::Parser;
+
+use arguments::{Arguments, CleanUp, Command, Output, Run};
+use calls::Calls;
+use clock::MachineClock;
+use cloud::{Parties, loader};
+use consent::Consent;
+use journal::Journal;
+use lab::Means;
+use session::{NotBegun, Wanted};
+use stop::Stop;
+
+/// Everything that was tried was found out, and nothing is left.
+const OK: u8 = 0;
+/// Something that was tried was not found out.
+const INCOMPLETE: u8 = 1;
+/// The arguments are wrong.
+const WRONG: u8 = 2;
+/// Nothing was made.
+const NOTHING_MADE: u8 = 3;
+/// Something is left.
+const LEFT: u8 = 6;
+/// It was interrupted, and nothing is left.
+const INTERRUPTED: u8 = 130;
+
+/// The program.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(why) => {
+            eprintln!("guardrail-learn: {why}");
+            return NOTHING_MADE.into();
+        }
+    };
+    runtime
+        .block_on(async {
+            match arguments.command {
+                Command::List => {
+                    println!("{}", described());
+                    OK
+                }
+                Command::Run(run) => run_command(run).await,
+                Command::CleanUp(clean_up) => clean_up_command(&clean_up).await,
+            }
+        })
+        .into()
+}
+
+/// Every experiment, for people.
+pub fn described() -> String {
+    let mut text = String::new();
+    for experiment in experiments::all() {
+        let makes = if experiment.makes.is_empty() { "nothing" } else { experiment.makes };
+        text += &format!(
+            "{}: {}\n  makes: {makes}\n  how: {}\n  positions: {}\n\n",
+            experiment.switch,
+            experiment.question,
+            experiment.method,
+            experiment.positions.join(", ")
+        );
+    }
+    text += "beyond reach:\n";
+    for one in experiment::BEYOND_REACH {
+        let switch = one.switch.map(|switch| format!("{switch}: ")).unwrap_or_default();
+        text += &format!("  {switch}{}: {}\n", one.what, one.why);
+    }
+    text
+}
+
+async fn run_command(run: Run) -> u8 {
+    let Ok(calls) = begin() else { return NOTHING_MADE };
+    let config = loader(run.region.clone()).load().await;
+    let wanted = wanted(&run);
+    let mut consent = |announcement: &str| {
+        eprint!("{announcement}");
+        if let Some(consent) = &run.consent {
+            return Consent::given(&run.account, consent);
+        }
+        eprint!("Type the account's id to agree: ");
+        // A prompt that isn't seen is answered by nobody.
+        drop(std::io::stderr().flush());
+        Consent::typed(&run.account, &mut std::io::stdin().lock())
+    };
+    let progress = |what: &str| eprintln!("{what}");
+    let report = match session::run(&calls, config, &wanted, &mut consent, &progress).await {
+        Ok(report) => report,
+        Err(not_begun) => {
+            eprintln!("guardrail-learn: {not_begun}");
+            let is_wrong = matches!(not_begun, NotBegun::Unknown(_));
+            return if is_wrong { WRONG } else { NOTHING_MADE };
+        }
+    };
+    let text = match run.output {
+        Output::Text => report.text(),
+        Output::Json => format!("{:#}\n", report.json()),
+    };
+    print!("{text}");
+    if !report.conducted.left.is_empty() {
+        eprintln!("guardrail-learn: something is left; `clean-up --journal {}` tries again", run.journal.display());
+        return LEFT;
+    }
+    match (calls.is_stopping(), report.is_complete()) {
+        (true, _) => INTERRUPTED,
+        (false, true) => OK,
+        (false, false) => INCOMPLETE,
+    }
+}
+
+async fn clean_up_command(arguments: &CleanUp) -> u8 {
+    let Ok(calls) = begin() else { return NOTHING_MADE };
+    let Some(config) = config_of(&arguments.journal).await else { return NOTHING_MADE };
+    match session::clean_up(&calls, config, &arguments.journal).await {
+        Ok(cleaned) => {
+            for stays in &cleaned.staying {
+                println!("stays as it is: {stays}");
+            }
+            for left in &cleaned.left {
+                println!("LEFT: {}: {}", left.what, left.why);
+            }
+            if cleaned.left.is_empty() {
+                println!("nothing is left");
+                return OK;
+            }
+            LEFT
+        }
+        Err(not_begun) => {
+            eprintln!("guardrail-learn: {not_begun}");
+            NOTHING_MADE
+        }
+    }
+}
+
+/// The configuration for the Region of a journal.
+async fn config_of(journal: &Path) -> Option<SdkConfig> {
+    match Journal::open(journal) {
+        Ok(journal) => Some(loader(Some(journal.header().region.clone())).load().await),
+        Err(why) => {
+            eprintln!("guardrail-learn: {} can't be read: {why}", journal.display());
+            None
+        }
+    }
+}
+
+/// Hears signals from now on.
+fn begin() -> Result<Calls, ()> {
+    match Stop::listen() {
+        Ok(stop) => Ok(Calls::new(Rc::new(MachineClock::start()), stop)),
+        Err(why) => {
+            eprintln!("guardrail-learn: signals can't be heard, so it couldn't clean up after Ctrl-C: {why}");
+            Err(())
+        }
+    }
+}
+
+fn wanted(run: &Run) -> Wanted {
+    Wanted {
+        parties: Parties { account: run.account.clone(), role: run.role.clone() },
+        means: Means {
+            model: run.model.clone(),
+            openai_model: run.openai_model.clone(),
+            messages_model: run.messages_model.clone(),
+            mantle_model: run.mantle_model.clone(),
+            unit: run.ou.clone(),
+            key: run.key.clone(),
+            touches_management: run.may_touch_management_account,
+            enables_policy_type: run.may_enable_policy_type,
+        },
+        only: run.only.clone(),
+        journal: run.journal.clone(),
+        // Seconds in hexadecimal: short, and no two runs of one person have the same.
+        run: format!("{:x}", jiff::Timestamp::now().as_second()),
+    }
+}

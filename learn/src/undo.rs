@@ -1,0 +1,195 @@
+//! The clean-up: what was made is removed, the last first. What is gone already is no failure.
+
+use std::time::Duration;
+
+use aws_sdk_organizations::types::PolicyType;
+
+use crate::answered::{Answered, Refusal};
+use crate::calls::{Calls, Halt};
+use crate::cloud::{Cloud, Party};
+use crate::journal::{Entry, Made};
+
+/// How long something of ours is looked for whose id isn't known: AWS may not list at once what was just made.
+const LOOKED_FOR: Duration = Duration::from_secs(6);
+
+/// Removes one thing.
+///
+/// # Errors
+/// [`Halt`] where it could not be removed.
+pub async fn undo(calls: &Calls, cloud: &Cloud, entry: &Entry) -> Result<(), Halt> {
+    match &entry.what {
+        Made::Guardrail { owner, name } => {
+            match known_or_found(calls, entry, async || guardrail_id(calls, cloud, *owner, name).await).await? {
+                Some(id) => delete_guardrail(calls, cloud, *owner, &id).await,
+                None => Ok(()),
+            }
+        }
+        Made::ResourcePolicy { owner, guardrail } => {
+            delete_resource_policy(calls, cloud, *owner, guardrail).await
+        }
+        Made::Enforcement { guardrail } => release(calls, cloud, guardrail).await,
+        Made::Policy { name } => {
+            match known_or_found(calls, entry, async || policy_id(calls, cloud, name).await).await? {
+                Some(id) => delete_policy(calls, cloud, &id).await,
+                None => Ok(()),
+            }
+        }
+        Made::Attachment { policy, target } => detach(calls, cloud, policy, target).await,
+        Made::PolicyType { .. } => Ok(()),
+    }
+}
+
+async fn known_or_found(
+    calls: &Calls,
+    entry: &Entry,
+    find: impl AsyncFn() -> Result<Option<String>, Halt>,
+) -> Result<Option<String>, Halt> {
+    match &entry.id {
+        Some(id) => Ok(Some(id.clone())),
+        None => calls.until(LOOKED_FOR, find).await,
+    }
+}
+
+/// The guardrail of a name, in a list that may have many pages.
+async fn guardrail_id(
+    calls: &Calls,
+    cloud: &Cloud,
+    owner: Party,
+    name: &str,
+) -> Result<Option<String>, Halt> {
+    let client = &cloud.side(owner)?.bedrock;
+    let mut token: Option<String> = None;
+    loop {
+        let page = calls.call("ListGuardrails", async || {
+            client.list_guardrails().set_next_token(token.clone()).send().await
+        });
+        let page = page.await??;
+        if let Some(found) = page.guardrails().iter().find(|guardrail| guardrail.name() == name) {
+            return Ok(Some(found.id().to_owned()));
+        }
+        match page.next_token() {
+            Some(next) => token = Some(next.to_owned()),
+            None => return Ok(None),
+        }
+    }
+}
+
+async fn delete_guardrail(calls: &Calls, cloud: &Cloud, owner: Party, id: &str) -> Result<(), Halt> {
+    let client = &cloud.side(owner)?.bedrock;
+    let deleted = calls.call("DeleteGuardrail", async || {
+        client.delete_guardrail().guardrail_identifier(id).send().await
+    });
+    gone(deleted.await?, &["ResourceNotFoundException"])
+}
+
+async fn delete_resource_policy(
+    calls: &Calls,
+    cloud: &Cloud,
+    owner: Party,
+    guardrail: &str,
+) -> Result<(), Halt> {
+    let client = &cloud.side(owner)?.bedrock;
+    let deleted = calls.call("DeleteResourcePolicy", async || {
+        client.delete_resource_policy().resource_arn(guardrail).send().await
+    });
+    gone(deleted.await?, &["ResourceNotFoundException"])
+}
+
+/// Deletes the account's configuration if it names a guardrail of this run.
+async fn release(calls: &Calls, cloud: &Cloud, guardrail: &str) -> Result<(), Halt> {
+    let client = &cloud.member.bedrock;
+    for configuration in enforcements(calls, cloud).await? {
+        if configuration.guardrail_arn() != Some(guardrail) {
+            continue;
+        }
+        let id = configuration.config_id().unwrap_or_default();
+        let deleted = calls.call("DeleteEnforcedGuardrailConfiguration", async || {
+            client.delete_enforced_guardrail_configuration().config_id(id).send().await
+        });
+        gone(deleted.await?, &["ResourceNotFoundException"])?;
+    }
+    Ok(())
+}
+
+/// What the throw-away account itself enforces. List answers an error where there is nothing, or may.
+///
+/// # Errors
+/// [`Halt`] where it can't be read.
+pub async fn enforcements(
+    calls: &Calls,
+    cloud: &Cloud,
+) -> Result<Vec<aws_sdk_bedrock::types::AccountEnforcedGuardrailOutputConfiguration>, Halt> {
+    let own = |configuration: &aws_sdk_bedrock::types::AccountEnforcedGuardrailOutputConfiguration| {
+        configuration.owner().is_none_or(|owner| owner.as_str() == "ACCOUNT")
+    };
+    Ok(listed(calls, cloud).await?.unwrap_or_default().into_iter().filter(own).collect())
+}
+
+/// Everything that List shows; nothing where it answers that there is nothing.
+///
+/// # Errors
+/// [`Halt`] where it can't be read.
+pub async fn listed(
+    calls: &Calls,
+    cloud: &Cloud,
+) -> Result<Option<Vec<aws_sdk_bedrock::types::AccountEnforcedGuardrailOutputConfiguration>>, Halt> {
+    let client = &cloud.member.bedrock;
+    let (mut found, mut token) = (Vec::new(), None::<String>);
+    loop {
+        let page = calls.call("ListEnforcedGuardrailsConfiguration", async || {
+            client.list_enforced_guardrails_configuration().set_next_token(token.clone()).send().await
+        });
+        let page = match page.await? {
+            Err(refusal) if refusal.is_missing() => return Ok(None),
+            page => page?,
+        };
+        found.extend(page.guardrails_config().iter().cloned());
+        match page.next_token() {
+            Some(next) => token = Some(next.to_owned()),
+            None => return Ok(Some(found)),
+        }
+    }
+}
+
+async fn policy_id(calls: &Calls, cloud: &Cloud, name: &str) -> Result<Option<String>, Halt> {
+    let client = cloud.organizations()?;
+    let mut token: Option<String> = None;
+    loop {
+        let page = calls.call("ListPolicies", async || {
+            let list = client.list_policies().filter(PolicyType::BedrockPolicy);
+            list.set_next_token(token.clone()).send().await
+        });
+        let page = page.await??;
+        if let Some(found) = page.policies().iter().find(|policy| policy.name() == Some(name)) {
+            return Ok(found.id().map(str::to_owned));
+        }
+        match page.next_token() {
+            Some(next) => token = Some(next.to_owned()),
+            None => return Ok(None),
+        }
+    }
+}
+
+async fn delete_policy(calls: &Calls, cloud: &Cloud, id: &str) -> Result<(), Halt> {
+    let client = cloud.organizations()?;
+    let deleted =
+        calls.call("DeletePolicy", async || client.delete_policy().policy_id(id).send().await).await?;
+    gone(deleted, &["PolicyNotFoundException"])
+}
+
+async fn detach(calls: &Calls, cloud: &Cloud, policy: &str, target: &str) -> Result<(), Halt> {
+    let client = cloud.organizations()?;
+    let detached = calls.call("DetachPolicy", async || {
+        client.detach_policy().policy_id(policy).target_id(target).send().await
+    });
+    gone(detached.await?, &["PolicyNotAttachedException", "PolicyNotFoundException"])
+}
+
+/// A deletion whose refusal may say that there is nothing to delete.
+fn gone<T>(answered: Answered<T>, missing: &[&str]) -> Result<(), Halt> {
+    let is_missing = |refusal: &Refusal| missing.contains(&refusal.code.as_str());
+    match answered {
+        Err(refusal) if !is_missing(&refusal) => Err(refusal.into()),
+        _ => Ok(()),
+    }
+}

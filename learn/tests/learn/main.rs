@@ -1,0 +1,6 @@
+//! The program against the simulator, which knows the answers.
+
+mod cleaning;
+mod positions;
+mod refusals;
+mod stage;
