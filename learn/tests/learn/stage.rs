@@ -7,6 +7,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -87,12 +88,11 @@ impl Clock for Waited {
 /// A simulator and the user in front of it.
 pub(crate) struct Stage {
     pub(crate) server: Rc<Server>,
-    pub(crate) teller: Rc<Teller>,
-    pub(crate) folder: tempfile::TempDir,
+    pub(crate) teller: Arc<Teller>,
+    _folder: tempfile::TempDir,
     pub(crate) wanted: Wanted,
     pub(crate) consent: Option<&'static str>,
     calls: Calls,
-    stop: Stop,
     config: SdkConfig,
 }
 
@@ -123,7 +123,7 @@ impl Stage {
         let config = client.to_builder().endpoint_url(server.url()).build();
         let (teller, stop) = Stop::told();
         let clock = Waited { server: Rc::clone(&server), elapsed: RefCell::default(), moves_the_world };
-        let calls = Calls::new(Rc::new(clock), stop.clone());
+        let calls = Calls::new(Rc::new(clock), stop);
         let folder = tempfile::tempdir().expect("a folder");
         let wanted = Wanted {
             parties: Parties {
@@ -135,8 +135,8 @@ impl Stage {
             journal: folder.path().join("journal"),
             run: "test".to_owned(),
         };
-        let teller = Rc::new(teller);
-        Stage { server, teller, folder, wanted, consent: Some(ACCOUNT), calls, stop, config }
+        let teller = Arc::new(teller);
+        Stage { server, teller, _folder: folder, wanted, consent: Some(ACCOUNT), calls, config }
     }
 
     pub(crate) async fn run(&self) -> Result<Report, NotBegun> {
@@ -158,10 +158,6 @@ impl Stage {
 
     pub(crate) fn journal(&self) -> PathBuf {
         self.wanted.journal.clone()
-    }
-
-    pub(crate) fn stop(&self) -> &Stop {
-        &self.stop
     }
 
     /// What AWS holds, as text.
