@@ -8,11 +8,11 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use serde_json::Value;
 
 /// What came of one call.
-pub type Answered<T> = Result<T, Refusal>;
+pub type Answered<T> = Result<T, AwsRefusal>;
 
 /// Why a call gave nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct AwsRefusal {
     /// The operation, as AWS calls it.
     pub operation: &'static str,
     /// AWS's code, or [`NO_ANSWER`].
@@ -38,14 +38,19 @@ const TRANSIENT: &[&str] = &[
     "TooManyRequestsException",
 ];
 
-impl Refusal {
+impl AwsRefusal {
     /// What an error of the SDK means.
-    pub fn of<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Refusal
+    pub fn of<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> AwsRefusal
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
         let SdkError::ServiceError(service) = error else {
-            return Refusal { operation, code: NO_ANSWER.to_owned(), reason: None, message: causes(error) };
+            return AwsRefusal {
+                operation,
+                code: NO_ANSWER.to_owned(),
+                reason: None,
+                message: causes(error),
+            };
         };
         let status = service.raw().status();
         let code = service.err().code().map_or_else(|| format!("HTTP {status}"), str::to_owned);
@@ -53,7 +58,7 @@ impl Refusal {
         let body: Option<Value> =
             service.raw().body().bytes().and_then(|body| serde_json::from_slice(body).ok());
         let reason = body.as_ref().and_then(|body| body["Reason"].as_str()).map(str::to_owned);
-        Refusal { operation, code, reason, message }
+        AwsRefusal { operation, code, reason, message }
     }
 
     /// Whether the same call may work later.
@@ -92,9 +97,9 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for AwsRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Refusal { operation, code, reason, message } = self;
+        let AwsRefusal { operation, code, reason, message } = self;
         let reason = reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
         write!(f, "{operation} was refused with {code}{reason}: {message}")
     }

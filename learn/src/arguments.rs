@@ -11,23 +11,23 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: LearnCommand,
 }
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum LearnCommand {
     /// Shows every experiment: its question, what it makes, what it calls; calls nothing.
     List,
     /// Makes the experiments. Says first what it will make, and asks.
-    Run(Run),
+    Run(RunArguments),
     /// Removes what an earlier run left, by its journal.
-    CleanUp(CleanUp),
+    CleanUp(CleanUpArguments),
 }
 
 /// Where, as whom, and what is allowed.
 #[derive(Debug, Args)]
-pub struct Run {
+pub struct RunArguments {
     /// The throw-away account: no traffic, no enforcement, no Bedrock policy.
     #[arg(long)]
     pub account: String,
@@ -72,13 +72,13 @@ pub struct Run {
     #[arg(long, default_value = "guardrail-learn.journal")]
     pub journal: PathBuf,
     /// The form of the report.
-    #[arg(long, value_enum, default_value_t = Output::Text)]
-    pub output: Output,
+    #[arg(long, value_enum, default_value_t = ReportForm::Text)]
+    pub output: ReportForm,
 }
 
 /// Which journal.
 #[derive(Debug, Args)]
-pub struct CleanUp {
+pub struct CleanUpArguments {
     /// The journal that the run left.
     #[arg(long, default_value = "guardrail-learn.journal")]
     pub journal: PathBuf,
@@ -86,7 +86,7 @@ pub struct CleanUp {
 
 /// The form of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Output {
+pub enum ReportForm {
     /// For people.
     Text,
     /// For programs.

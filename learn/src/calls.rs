@@ -9,8 +9,8 @@ use std::time::Duration;
 use aws_sdk_bedrock::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
-use crate::answered::{Answered, Refusal};
-use crate::clock::Clock;
+use crate::answered::{Answered, AwsRefusal};
+use crate::clock::PollClock;
 use crate::stop::Stop;
 
 /// How often an effect is looked for.
@@ -36,31 +36,31 @@ pub enum Halt {
     Because(String),
 }
 
-impl From<Refusal> for Halt {
-    fn from(refusal: Refusal) -> Halt {
+impl From<AwsRefusal> for Halt {
+    fn from(refusal: AwsRefusal) -> Halt {
         Halt::Because(refusal.to_string())
     }
 }
 
 /// How calls are made.
 #[derive(Clone)]
-pub struct Calls {
-    clock: Rc<dyn Clock>,
+pub struct Calling {
+    clock: Rc<dyn PollClock>,
     stop: Stop,
     /// How many signals end it: the clean-up outlasts the first.
     ended_by: Rc<Cell<u32>>,
 }
 
-impl std::fmt::Debug for Calls {
+impl std::fmt::Debug for Calling {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Calls").field("stop", &self.stop).finish_non_exhaustive()
     }
 }
 
-impl Calls {
+impl Calling {
     /// Calls that go by a clock until somebody stops them.
-    pub fn new(clock: Rc<dyn Clock>, stop: Stop) -> Calls {
-        Calls { clock, stop, ended_by: Rc::new(Cell::new(1)) }
+    pub fn new(clock: Rc<dyn PollClock>, stop: Stop) -> Calling {
+        Calling { clock, stop, ended_by: Rc::new(Cell::new(1)) }
     }
 
     /// From now on the first signal is outlasted, or not; says what held before.
@@ -114,7 +114,7 @@ impl Calls {
         if self.stop.heard(self.ended_by.get()) {
             return Err(Halt::Interrupted);
         }
-        Ok(attempt().await.map_err(|error| Refusal::of(operation, &error)))
+        Ok(attempt().await.map_err(|error| AwsRefusal::of(operation, &error)))
     }
 
     /// Makes a call, and makes it again while AWS says that it may work later.
@@ -154,7 +154,7 @@ impl Calls {
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
-        let mut before: Option<Refusal> = None;
+        let mut before: Option<AwsRefusal> = None;
         let mut same = 0;
         for _ in 0..FIRM * 2 {
             match self.call(operation, &attempt).await? {

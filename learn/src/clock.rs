@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 /// A clock.
-pub trait Clock {
+pub trait PollClock {
     /// How long it has been running.
     fn elapsed(&self) -> Duration;
 
@@ -29,7 +29,7 @@ impl MachineClock {
     }
 }
 
-impl Clock for MachineClock {
+impl PollClock for MachineClock {
     fn elapsed(&self) -> Duration {
         self.0.elapsed()
     }

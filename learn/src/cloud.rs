@@ -6,7 +6,7 @@ use aws_sdk_bedrockruntime::config::endpoint::{Endpoint, EndpointFuture, Params,
 use aws_smithy_types::Document;
 use serde::{Deserialize, Serialize};
 
-use crate::calls::{Calls, Halt};
+use crate::calls::{Calling, Halt};
 
 /// What CloudTrail shows of the calls of this program, as a part of their user agent.
 pub const NAME: &str = "guardrail-learn";
@@ -40,7 +40,7 @@ pub struct Side {
 
 /// Everybody who takes part.
 #[derive(Clone, Debug)]
-pub struct Cloud {
+pub struct TwoAccounts {
     /// The Region.
     pub region: String,
     /// The organization's id.
@@ -77,7 +77,7 @@ impl Side {
     ///
     /// # Errors
     /// [`Halt`] where AWS doesn't say who calls.
-    pub async fn new(calls: &Calls, config: SdkConfig) -> Result<Side, Halt> {
+    pub async fn new(calls: &Calling, config: SdkConfig) -> Result<Side, Halt> {
         let sts = aws_sdk_sts::Client::new(&config);
         let identity = calls.call("GetCallerIdentity", async || sts.get_caller_identity().send().await);
         let identity = identity.await??;
@@ -93,10 +93,10 @@ impl Side {
 
     /// A client of the endpoint bedrock-mantle. Its calls are signed for a service of that name.
     pub fn mantle(&self, region: &str) -> aws_sdk_bedrockruntime::Client {
-        let url = self.config.endpoint_url().map_or_else(
-            || format!("https://bedrock-mantle.{region}.api.aws"),
-            str::to_owned,
-        );
+        let url = self
+            .config
+            .endpoint_url()
+            .map_or_else(|| format!("https://bedrock-mantle.{region}.api.aws"), str::to_owned);
         let resolver = Mantle { url, region: region.to_owned() };
         let config = aws_sdk_bedrockruntime::config::Builder::from(&self.config).endpoint_resolver(resolver);
         aws_sdk_bedrockruntime::Client::from_conf(config.build())
@@ -120,12 +120,12 @@ impl ResolveEndpoint for Mantle {
     }
 }
 
-impl Cloud {
+impl TwoAccounts {
     /// Finds out who calls, and becomes the throw-away account.
     ///
     /// # Errors
     /// [`Halt`] where the credentials are not those that the user means.
-    pub async fn connect(calls: &Calls, config: SdkConfig, parties: &Parties) -> Result<Cloud, Halt> {
+    pub async fn connect(calls: &Calling, config: SdkConfig, parties: &Parties) -> Result<TwoAccounts, Halt> {
         let Some(region) = config.region().map(ToString::to_string) else {
             return Err(Halt::Because("no Region is set: give --region".to_owned()));
         };
@@ -139,14 +139,20 @@ impl Cloud {
                 )));
             }
             let (organization, management_account) = organization(calls, &own.organizations).await?;
-            return Ok(Cloud { region, organization, management_account, member: own, management: None });
+            return Ok(TwoAccounts {
+                region,
+                organization,
+                management_account,
+                member: own,
+                management: None,
+            });
         };
         let partition = own.caller.split(':').nth(1).unwrap_or("aws");
         let arn = format!("arn:{partition}:iam::{}:role/{role}", parties.account);
         let provider = AssumeRoleProvider::builder(&arn).session_name(NAME).configure(&config).build().await;
-        let session = config.to_builder().credentials_provider(
-            aws_sdk_bedrock::config::SharedCredentialsProvider::new(provider),
-        );
+        let session = config
+            .to_builder()
+            .credentials_provider(aws_sdk_bedrock::config::SharedCredentialsProvider::new(provider));
         let member = Side::new(calls, session.build()).await?;
         if member.account != parties.account {
             return Err(Halt::Because(format!("the role {arn} leads into account {}", member.account)));
@@ -159,7 +165,7 @@ impl Cloud {
                 own.account
             )));
         }
-        Ok(Cloud { region, organization, management_account, member, management: Some(own) })
+        Ok(TwoAccounts { region, organization, management_account, member, management: Some(own) })
     }
 
     /// One of the two accounts.
@@ -178,16 +184,20 @@ impl Cloud {
     /// The management account's client of Organizations.
     ///
     /// # Errors
-    /// As [`Cloud::side`].
+    /// As [`TwoAccounts::side`].
     pub fn organizations(&self) -> Result<&aws_sdk_organizations::Client, Halt> {
         Ok(&self.side(Party::Management)?.organizations)
     }
 }
 
 /// The ids of the caller's organization and of its management account.
-async fn organization(calls: &Calls, client: &aws_sdk_organizations::Client) -> Result<(String, String), Halt> {
+async fn organization(
+    calls: &Calling,
+    client: &aws_sdk_organizations::Client,
+) -> Result<(String, String), Halt> {
     let said = calls.call("DescribeOrganization", async || client.describe_organization().send().await);
     let said = said.await??;
-    let ids = said.organization().and_then(|one| Some((one.id()?.to_owned(), one.master_account_id()?.to_owned())));
+    let ids =
+        said.organization().and_then(|one| Some((one.id()?.to_owned(), one.master_account_id()?.to_owned())));
     ids.ok_or_else(|| Halt::Because("DescribeOrganization named no organization".to_owned()))
 }

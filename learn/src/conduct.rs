@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use crate::calls::Halt;
-use crate::experiment::{Experiment, Finding, Need, Verdict};
-use crate::lab::{Lab, Left};
+use crate::experiment::{Conclusion, Experiment, Need, Verdict};
+use crate::lab::Lab;
+use crate::undo::Left;
 
 /// What came of a run.
 #[derive(Debug)]
 pub struct Conducted {
     /// What was found out, experiment by experiment.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<Conclusion>,
     /// What could not be removed.
     pub left: Vec<Left>,
 }
@@ -25,11 +26,7 @@ enum Unmet {
 }
 
 /// Makes experiments one after another and removes what they made, also when the user stops it.
-pub async fn conduct(
-    lab: &Lab,
-    experiments: &[&'static Experiment],
-    progress: &dyn Fn(&str),
-) -> Conducted {
+pub async fn conduct(lab: &Lab, experiments: &[&'static Experiment], progress: &dyn Fn(&str)) -> Conducted {
     let mut needs = Needs { lab, seen: BTreeMap::new() };
     let mut findings = Vec::new();
     let mut ended: Option<String> = None;
@@ -43,7 +40,7 @@ pub async fn conduct(
                 verdict
             }
         };
-        findings.push(Finding { switch: experiment.switch, question: experiment.question, verdict });
+        findings.push(Conclusion { switch: experiment.switch, question: experiment.question, verdict });
     }
     progress("cleaning up");
     let left = lab.unwind(0).await;

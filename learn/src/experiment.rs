@@ -57,7 +57,7 @@ pub enum Need {
 
 /// What was found out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum Learned {
     /// A position of the switch.
     Position(&'static str),
     /// Something that the switch has no position for.
@@ -72,7 +72,7 @@ pub enum Answer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
     /// What was found out.
-    pub answer: Answer,
+    pub answer: Learned,
     /// From what.
     pub seen: String,
 }
@@ -80,28 +80,28 @@ pub struct Verdict {
 impl Verdict {
     /// A position of the switch.
     pub fn position(position: &'static str, seen: impl Into<String>) -> Verdict {
-        Verdict { answer: Answer::Position(position), seen: seen.into() }
+        Verdict { answer: Learned::Position(position), seen: seen.into() }
     }
 
     /// Something that the switch has no position for.
     pub fn otherwise(what: impl Into<String>) -> Verdict {
-        Verdict { answer: Answer::Otherwise(what.into()), seen: String::new() }
+        Verdict { answer: Learned::Otherwise(what.into()), seen: String::new() }
     }
 
     /// Nothing, because.
     pub fn not_found_out(why: impl Into<String>) -> Verdict {
-        Verdict { answer: Answer::NotFoundOut(why.into()), seen: String::new() }
+        Verdict { answer: Learned::NotFoundOut(why.into()), seen: String::new() }
     }
 
     /// It wasn't tried, because.
     pub fn not_tried(why: impl Into<String>) -> Verdict {
-        Verdict { answer: Answer::NotTried(why.into()), seen: String::new() }
+        Verdict { answer: Learned::NotTried(why.into()), seen: String::new() }
     }
 }
 
 /// What came of an experiment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub struct Conclusion {
     /// The simulator's switch.
     pub switch: &'static str,
     /// The question.

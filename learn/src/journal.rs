@@ -110,7 +110,7 @@ enum Line {
 
 /// Something that was made, or may have been.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct JournalEntry {
     /// Its number.
     pub number: usize,
     /// What.
@@ -126,7 +126,7 @@ pub struct Journal {
     path: PathBuf,
     file: File,
     header: Header,
-    entries: Vec<Entry>,
+    entries: Vec<JournalEntry>,
 }
 
 impl Journal {
@@ -136,7 +136,8 @@ impl Journal {
     /// What the system says; also where there is such a file.
     pub fn begin(path: &Path, header: Header) -> io::Result<Journal> {
         let file = OpenOptions::new().append(true).create_new(true).open(path)?;
-        let mut journal = Journal { path: path.to_owned(), file, header: header.clone(), entries: Vec::new() };
+        let mut journal =
+            Journal { path: path.to_owned(), file, header: header.clone(), entries: Vec::new() };
         journal.write(&Line::Run(header))?;
         Ok(journal)
     }
@@ -202,7 +203,7 @@ impl Journal {
     }
 
     /// What was made since a mark and is not gone, the last first.
-    pub fn since(&self, mark: usize) -> Vec<Entry> {
+    pub fn since(&self, mark: usize) -> Vec<JournalEntry> {
         let open = self.entries.iter().skip(mark).filter(|entry| !entry.undone && !entry.what.stays());
         open.rev().cloned().collect()
     }
@@ -233,7 +234,9 @@ impl Journal {
     fn take(&mut self, line: Line) {
         match line {
             Line::Run(header) => self.header = header,
-            Line::Made { number, what } => self.entries.push(Entry { number, what, id: None, undone: false }),
+            Line::Made { number, what } => {
+                self.entries.push(JournalEntry { number, what, id: None, undone: false })
+            }
             Line::Known { number, id } => {
                 if let Some(entry) = self.entries.get_mut(number) {
                     entry.id = Some(id);

@@ -10,11 +10,11 @@ use aws_sdk_bedrock::types::{
 use serde_json::json;
 
 use crate::answered::Answered;
-use crate::calls::{Calls, Halt};
-use crate::cloud::{Cloud, Party};
+use crate::calls::{Calling, Halt};
+use crate::cloud::{Party, TwoAccounts};
 use crate::consent::Consent;
 use crate::journal::{Journal, Made};
-use crate::undo::undo;
+use crate::undo::{Left, unwind};
 
 /// How long a version may take to become ready, and a grant to have effect.
 const READY: Duration = Duration::from_secs(180);
@@ -55,7 +55,7 @@ pub struct Trap {
 
 /// How long something took.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Measured {
+pub struct Timing {
     /// The simulator's setting for it.
     pub setting: &'static str,
     /// From what to what.
@@ -68,9 +68,9 @@ pub struct Measured {
 #[derive(Debug)]
 pub struct Lab {
     /// How calls are made.
-    pub calls: Calls,
+    pub calls: Calling,
     /// Who takes part.
-    pub cloud: Cloud,
+    pub cloud: TwoAccounts,
     /// What there is to work with.
     pub means: Means,
     journal: RefCell<Journal>,
@@ -79,12 +79,12 @@ pub struct Lab {
     own: RefCell<Option<Trap>>,
     /// The one of the management account, with two versions and granted to the organization.
     shared: RefCell<Option<Trap>>,
-    measured: RefCell<Vec<Measured>>,
+    measured: RefCell<Vec<Timing>>,
 }
 
 impl Lab {
     /// A place to make experiments in.
-    pub fn new(_: &Consent, calls: Calls, cloud: Cloud, means: Means, journal: Journal) -> Lab {
+    pub fn new(_: &Consent, calls: Calling, cloud: TwoAccounts, means: Means, journal: Journal) -> Lab {
         let run = journal.header().run.clone();
         Lab {
             calls,
@@ -309,11 +309,11 @@ impl Lab {
 
     /// Writes down how long something took.
     pub fn measure(&self, setting: &'static str, what: &'static str, took: Duration) {
-        self.measured.borrow_mut().push(Measured { setting, what, took });
+        self.measured.borrow_mut().push(Timing { setting, what, took });
     }
 
     /// How long things took.
-    pub fn measured(&self) -> Vec<Measured> {
+    pub fn measured(&self) -> Vec<Timing> {
         self.measured.borrow().clone()
     }
 
@@ -364,38 +364,4 @@ impl Lab {
     pub fn close(&self) -> std::io::Result<()> {
         self.journal.borrow().close()
     }
-}
-
-/// Something that could not be removed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Left {
-    /// What.
-    pub what: Made,
-    /// Why.
-    pub why: String,
-}
-
-/// As [`Lab::unwind`], for who has only the journal of an earlier run.
-pub async fn unwind(calls: &Calls, cloud: &Cloud, journal: &RefCell<Journal>, mark: usize) -> Vec<Left> {
-    let before = calls.outlast(true);
-    let mut left = Vec::new();
-    for _ in 0..2 {
-        left.clear();
-        let open = journal.borrow().since(mark);
-        for entry in open {
-            match undo(calls, cloud, &entry).await {
-                Ok(()) => {
-                    let written = journal.borrow_mut().undone(entry.number);
-                    // It is gone; that the journal doesn't say so only makes a later clean-up look again.
-                    drop(written);
-                }
-                Err(why) => left.push(Left { what: entry.what, why: why.to_string() }),
-            }
-        }
-        if left.is_empty() {
-            break;
-        }
-    }
-    calls.outlast(before);
-    left
 }

@@ -32,14 +32,14 @@ use std::rc::Rc;
 use aws_config::SdkConfig;
 use clap::Parser;
 
-use arguments::{Arguments, CleanUp, Command, Output, Run};
-use calls::Calls;
+use arguments::{Arguments, CleanUpArguments, LearnCommand, ReportForm, RunArguments};
+use calls::Calling;
 use clock::MachineClock;
 use cloud::{Parties, loader};
 use consent::Consent;
 use journal::Journal;
 use lab::Means;
-use session::{NotBegun, Wanted};
+use session::{NotBegun, RunRequest};
 use stop::Stop;
 
 /// Everything that was tried was found out, and nothing is left.
@@ -68,12 +68,12 @@ pub fn main() -> ExitCode {
     runtime
         .block_on(async {
             match arguments.command {
-                Command::List => {
+                LearnCommand::List => {
                     println!("{}", described());
                     OK
                 }
-                Command::Run(run) => run_command(run).await,
-                Command::CleanUp(clean_up) => clean_up_command(&clean_up).await,
+                LearnCommand::Run(run) => run_command(run).await,
+                LearnCommand::CleanUp(clean_up) => clean_up_command(&clean_up).await,
             }
         })
         .into()
@@ -100,7 +100,7 @@ pub fn described() -> String {
     text
 }
 
-async fn run_command(run: Run) -> u8 {
+async fn run_command(run: RunArguments) -> u8 {
     let Ok(calls) = begin() else { return NOTHING_MADE };
     let config = loader(run.region.clone()).load().await;
     let wanted = wanted(&run);
@@ -124,12 +124,15 @@ async fn run_command(run: Run) -> u8 {
         }
     };
     let text = match run.output {
-        Output::Text => report.text(),
-        Output::Json => format!("{:#}\n", report.json()),
+        ReportForm::Text => report.text(),
+        ReportForm::Json => format!("{:#}\n", report.json()),
     };
     print!("{text}");
     if !report.conducted.left.is_empty() {
-        eprintln!("guardrail-learn: something is left; `clean-up --journal {}` tries again", run.journal.display());
+        eprintln!(
+            "guardrail-learn: something is left; `clean-up --journal {}` tries again",
+            run.journal.display()
+        );
         return LEFT;
     }
     match (calls.is_stopping(), report.is_complete()) {
@@ -139,7 +142,7 @@ async fn run_command(run: Run) -> u8 {
     }
 }
 
-async fn clean_up_command(arguments: &CleanUp) -> u8 {
+async fn clean_up_command(arguments: &CleanUpArguments) -> u8 {
     let Ok(calls) = begin() else { return NOTHING_MADE };
     let Some(config) = config_of(&arguments.journal).await else { return NOTHING_MADE };
     match session::clean_up(&calls, config, &arguments.journal).await {
@@ -175,9 +178,9 @@ async fn config_of(journal: &Path) -> Option<SdkConfig> {
 }
 
 /// Hears signals from now on.
-fn begin() -> Result<Calls, ()> {
+fn begin() -> Result<Calling, ()> {
     match Stop::listen() {
-        Ok(stop) => Ok(Calls::new(Rc::new(MachineClock::start()), stop)),
+        Ok(stop) => Ok(Calling::new(Rc::new(MachineClock::start()), stop)),
         Err(why) => {
             eprintln!("guardrail-learn: signals can't be heard, so it couldn't clean up after Ctrl-C: {why}");
             Err(())
@@ -185,8 +188,8 @@ fn begin() -> Result<Calls, ()> {
     }
 }
 
-fn wanted(run: &Run) -> Wanted {
-    Wanted {
+fn wanted(run: &RunArguments) -> RunRequest {
+    RunRequest {
         parties: Parties { account: run.account.clone(), role: run.role.clone() },
         means: Means {
             model: run.model.clone(),

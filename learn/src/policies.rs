@@ -15,7 +15,7 @@ const PUBLISHED: Duration = Duration::from_secs(120);
 
 /// What an account has after a change.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Evaluated {
+pub enum MergeSeen {
     /// A new document.
     Published(Value),
     /// The old one: the merge isn't valid, for these reasons.
@@ -24,17 +24,17 @@ pub enum Evaluated {
 
 /// A configuration of a policy, in the operators' form.
 #[derive(Clone, Debug)]
-pub struct Settings(Value);
+pub struct PolicySettings(Value);
 
-impl Settings {
+impl PolicySettings {
     /// One that names a guardrail version.
-    pub fn of(guardrail: &str, version: &str) -> Settings {
-        Settings(json!({ "identifier": { "@@assign": format!("{guardrail}:{version}") } }))
+    pub fn of(guardrail: &str, version: &str) -> PolicySettings {
+        PolicySettings(json!({ "identifier": { "@@assign": format!("{guardrail}:{version}") } }))
     }
 
     /// With an assignment at a place of one or two names.
     #[must_use]
-    pub fn with(mut self, place: &[&str], value: Value) -> Settings {
+    pub fn with(mut self, place: &[&str], value: Value) -> PolicySettings {
         let mut at = &mut self.0;
         for name in place {
             at = &mut at[*name];
@@ -45,14 +45,14 @@ impl Settings {
 
     /// With both lists of models.
     #[must_use]
-    pub fn models(self, included: &[&str], excluded: &[&str]) -> Settings {
+    pub fn models(self, included: &[&str], excluded: &[&str]) -> PolicySettings {
         self.with(&["model_enforcement", "included_models"], json!(included))
             .with(&["model_enforcement", "excluded_models"], json!(excluded))
     }
 
     /// With a lock on the identifier, for the policies below.
     #[must_use]
-    pub fn locked(mut self) -> Settings {
+    pub fn locked(mut self) -> PolicySettings {
         self.0["identifier"]["@@operators_allowed_for_child_policies"] = json!(["@@none"]);
         self
     }
@@ -65,7 +65,7 @@ pub fn nothing() -> String {
 
 impl Lab {
     /// The text of a policy with these configurations in the run's Region.
-    pub fn document(&self, configurations: &[(&str, Settings)]) -> String {
+    pub fn document(&self, configurations: &[(&str, PolicySettings)]) -> String {
         let named = configurations.iter().map(|(name, settings)| ((*name).to_owned(), settings.0.clone()));
         let named: serde_json::Map<String, Value> = named.collect();
         json!({ "bedrock": { "guardrail_inference": { self.cloud.region.as_str(): named } } }).to_string()
@@ -86,7 +86,11 @@ impl Lab {
         let number = self.record(Made::Policy { name: name.clone() })?;
         let made = self.calls.firmly("CreatePolicy", async || {
             let create = client.create_policy().name(&name).content(content);
-            create.description("Made to learn from, and removed again.").r#type(PolicyType::BedrockPolicy).send().await
+            create
+                .description("Made to learn from, and removed again.")
+                .r#type(PolicyType::BedrockPolicy)
+                .send()
+                .await
         });
         let made = match made.await? {
             Err(refusal) => return Ok(Err(refusal)),
@@ -120,7 +124,7 @@ impl Lab {
     ///
     /// # Errors
     /// [`Halt`].
-    pub async fn apply_policy(&self, label: &str, content: &str) -> Result<Answered<Evaluated>, Halt> {
+    pub async fn apply_policy(&self, label: &str, content: &str) -> Result<Answered<MergeSeen>, Halt> {
         self.until_no_policy().await?;
         let policy = match self.make_policy(label, content).await? {
             Ok(policy) => policy,
@@ -135,19 +139,20 @@ impl Lab {
     ///
     /// # Errors
     /// [`Halt::Because`] where neither comes.
-    pub async fn evaluated(&self, account: &str, before: &Value) -> Result<Evaluated, Halt> {
+    pub async fn evaluated(&self, account: &str, before: &Value) -> Result<MergeSeen, Halt> {
         let began = self.calls.elapsed();
         let seen = self.calls.until(PUBLISHED, async || {
             let document = self.effective(account).await?;
             if document != *before {
-                return Ok(Some(Evaluated::Published(document)));
+                return Ok(Some(MergeSeen::Published(document)));
             }
             let errors = self.validation_errors(account).await?;
-            Ok((!errors.is_empty()).then_some(Evaluated::Frozen(errors)))
+            Ok((!errors.is_empty()).then_some(MergeSeen::Frozen(errors)))
         });
-        let never = || Halt::Because(format!("{account} got no other policy within {} s", PUBLISHED.as_secs()));
+        let never =
+            || Halt::Because(format!("{account} got no other policy within {} s", PUBLISHED.as_secs()));
         let seen = seen.await?.ok_or_else(never)?;
-        if matches!(seen, Evaluated::Published(_)) {
+        if matches!(seen, MergeSeen::Published(_)) {
             let what = "from a change of a policy to the account's document";
             self.measure("policy_publication_seconds", what, self.calls.elapsed() - began);
         }
@@ -207,7 +212,10 @@ impl Lab {
         loop {
             let said = self.calls.call("ListEffectivePolicyValidationErrors", async || {
                 let list = client.list_effective_policy_validation_errors().account_id(account);
-                list.policy_type(EffectivePolicyType::BedrockPolicy).set_next_token(token.clone()).send().await
+                list.policy_type(EffectivePolicyType::BedrockPolicy)
+                    .set_next_token(token.clone())
+                    .send()
+                    .await
             });
             let said = said.await??;
             let errors = said.effective_policy_validation_errors().iter();

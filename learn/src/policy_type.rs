@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_organizations::types::PolicyType;
 
-use crate::answered::{Answered, Refusal};
+use crate::answered::{Answered, AwsRefusal};
 use crate::calls::Halt;
 use crate::experiments::root;
 use crate::journal::Made;
@@ -47,7 +47,7 @@ impl Lab {
     }
 
     /// What AWS refused isn't there; what it didn't answer may be.
-    fn forget_refused(&self, number: usize, refusal: &Refusal) -> Result<(), Halt> {
+    fn forget_refused(&self, number: usize, refusal: &AwsRefusal) -> Result<(), Halt> {
         if refusal.is_transient() { Ok(()) } else { self.forget(number) }
     }
 }

@@ -5,8 +5,8 @@ use aws_sdk_organizations::types::{ChildType, EffectivePolicyType, PolicyType};
 use jiff::SignedDuration;
 use serde_json::Value;
 
-use crate::calls::{Calls, Halt};
-use crate::cloud::{Cloud, NAME};
+use crate::calls::{Calling, Halt};
+use crate::cloud::{NAME, TwoAccounts};
 use crate::undo::enforcements;
 
 /// How far back calls of models are looked for.
@@ -18,7 +18,7 @@ const MODEL_CALLS: [&str; 4] = ["Converse", "ConverseStream", "InvokeModel", "In
 
 /// What there is in the account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct AccountContents {
     /// Whether it is the management account.
     pub is_management: bool,
     /// The guardrails that it enforces.
@@ -35,7 +35,7 @@ pub struct Found {
     pub unit: Option<(String, Option<String>)>,
 }
 
-impl Found {
+impl AccountContents {
     /// Why nothing is made there; every reason at once.
     pub fn reasons(&self) -> Vec<String> {
         let mut reasons = Vec::new();
@@ -68,13 +68,13 @@ impl Found {
 ///
 /// # Errors
 /// [`Halt`] where something can't be read: what isn't known isn't empty.
-pub async fn look(calls: &Calls, cloud: &Cloud, unit: Option<&str>) -> Result<Found, Halt> {
+pub async fn look(calls: &Calling, cloud: &TwoAccounts, unit: Option<&str>) -> Result<AccountContents, Halt> {
     let member = &cloud.member;
-    let mut found = Found {
+    let mut found = AccountContents {
         is_management: member.account == cloud.management_account,
         has_effective_policy: has_effective_policy(calls, cloud).await?,
         called: called(calls, cloud).await?,
-        ..Found::default()
+        ..AccountContents::default()
     };
     for configuration in enforcements(calls, cloud).await? {
         found.enforced.push(configuration.guardrail_arn().unwrap_or("without an ARN").to_owned());
@@ -92,7 +92,7 @@ pub async fn look(calls: &Calls, cloud: &Cloud, unit: Option<&str>) -> Result<Fo
     Ok(found)
 }
 
-async fn has_effective_policy(calls: &Calls, cloud: &Cloud) -> Result<bool, Halt> {
+async fn has_effective_policy(calls: &Calling, cloud: &TwoAccounts) -> Result<bool, Halt> {
     let client = &cloud.member.organizations;
     let said = calls.call("DescribeEffectivePolicy", async || {
         client.describe_effective_policy().policy_type(EffectivePolicyType::BedrockPolicy).send().await
@@ -108,7 +108,7 @@ async fn has_effective_policy(calls: &Calls, cloud: &Cloud) -> Result<bool, Halt
     }
 }
 
-async fn is_frozen(calls: &Calls, cloud: &Cloud) -> Result<bool, Halt> {
+async fn is_frozen(calls: &Calling, cloud: &TwoAccounts) -> Result<bool, Halt> {
     let client = cloud.organizations()?;
     let mut token: Option<String> = None;
     loop {
@@ -131,7 +131,7 @@ async fn is_frozen(calls: &Calls, cloud: &Cloud) -> Result<bool, Halt> {
 }
 
 /// The account and what is above it, up to the root.
-async fn path(calls: &Calls, cloud: &Cloud) -> Result<Vec<String>, Halt> {
+async fn path(calls: &Calling, cloud: &TwoAccounts) -> Result<Vec<String>, Halt> {
     let client = cloud.organizations()?;
     let mut path = vec![cloud.member.account.clone()];
     // The tree has five levels of OUs at most.
@@ -146,7 +146,7 @@ async fn path(calls: &Calls, cloud: &Cloud) -> Result<Vec<String>, Halt> {
 }
 
 async fn parent(
-    calls: &Calls,
+    calls: &Calling,
     client: &aws_sdk_organizations::Client,
     child: &str,
 ) -> Result<Option<String>, Halt> {
@@ -166,7 +166,7 @@ async fn parent(
     }
 }
 
-async fn attached(calls: &Calls, cloud: &Cloud, target: &str) -> Result<Vec<(String, String)>, Halt> {
+async fn attached(calls: &Calling, cloud: &TwoAccounts, target: &str) -> Result<Vec<(String, String)>, Halt> {
     let client = cloud.organizations()?;
     let (mut found, mut token) = (Vec::new(), None::<String>);
     loop {
@@ -189,8 +189,8 @@ async fn attached(calls: &Calls, cloud: &Cloud, target: &str) -> Result<Vec<(Str
 
 /// Why an OU isn't one that holds the account and nothing else.
 async fn unfit(
-    calls: &Calls,
-    cloud: &Cloud,
+    calls: &Calling,
+    cloud: &TwoAccounts,
     unit: &str,
     path: &[String],
 ) -> Result<Option<String>, Halt> {
@@ -208,8 +208,8 @@ async fn unfit(
 }
 
 async fn children(
-    calls: &Calls,
-    cloud: &Cloud,
+    calls: &Calling,
+    cloud: &TwoAccounts,
     unit: &str,
     kind: &ChildType,
 ) -> Result<Vec<String>, Halt> {
@@ -230,7 +230,7 @@ async fn children(
 }
 
 /// By which operations others called models, as CloudTrail's event history tells. This program's own calls don't count.
-async fn called(calls: &Calls, cloud: &Cloud) -> Result<Vec<String>, Halt> {
+async fn called(calls: &Calling, cloud: &TwoAccounts) -> Result<Vec<String>, Halt> {
     let client = aws_sdk_cloudtrail::Client::new(&cloud.member.config);
     let mut found = Vec::new();
     for operation in MODEL_CALLS {
@@ -242,7 +242,7 @@ async fn called(calls: &Calls, cloud: &Cloud) -> Result<Vec<String>, Halt> {
 }
 
 async fn was_called(
-    calls: &Calls,
+    calls: &Calling,
     client: &aws_sdk_cloudtrail::Client,
     operation: &str,
 ) -> Result<bool, Halt> {
@@ -284,7 +284,7 @@ mod tests {
 
     #[test]
     fn every_reason_is_given_at_once() {
-        let found = Found {
+        let found = AccountContents {
             is_management: true,
             enforced: vec!["arn".to_owned()],
             has_effective_policy: true,
@@ -294,7 +294,11 @@ mod tests {
             unit: Some(("ou-exam-1".to_owned(), Some("holds another, too".to_owned()))),
         };
         assert_eq!(found.reasons().len(), 7);
-        assert!(Found { unit: Some(("ou-exam-1".to_owned(), None)), ..Found::default() }.reasons().is_empty());
+        assert!(
+            AccountContents { unit: Some(("ou-exam-1".to_owned(), None)), ..AccountContents::default() }
+                .reasons()
+                .is_empty()
+        );
     }
 
     #[test]

@@ -6,13 +6,13 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use crate::conduct::Conducted;
-use crate::experiment::{Answer, BEYOND_REACH, Finding};
+use crate::experiment::{BEYOND_REACH, Conclusion, Learned};
 use crate::journal::{Header, Made};
-use crate::lab::Measured;
+use crate::lab::Timing;
 
 /// Everything that a run came to.
 #[derive(Debug)]
-pub struct Report {
+pub struct LearnReport {
     /// Which run.
     pub header: Header,
     /// When it began.
@@ -20,16 +20,16 @@ pub struct Report {
     /// What was found out and what is left.
     pub conducted: Conducted,
     /// How long things took.
-    pub measured: Vec<Measured>,
+    pub measured: Vec<Timing>,
     /// What stays on purpose.
     pub staying: Vec<Made>,
 }
 
-impl Report {
+impl LearnReport {
     /// The positions that were found out, by switch.
     pub fn positions(&self) -> BTreeMap<&'static str, &'static str> {
         let found = self.conducted.findings.iter().filter_map(|finding| match finding.verdict.answer {
-            Answer::Position(position) => Some((finding.switch, position)),
+            Learned::Position(position) => Some((finding.switch, position)),
             _ => None,
         });
         found.collect()
@@ -37,7 +37,7 @@ impl Report {
 
     /// Whether everything that was tried was found out.
     pub fn is_complete(&self) -> bool {
-        let failed = |finding: &Finding| matches!(finding.verdict.answer, Answer::NotFoundOut(_));
+        let failed = |finding: &Conclusion| matches!(finding.verdict.answer, Learned::NotFoundOut(_));
         !self.conducted.findings.iter().any(failed)
     }
 
@@ -53,19 +53,23 @@ impl Report {
     }
 
     fn found(&self, text: &mut String) {
-        let of = |wanted: fn(&Answer) -> bool| {
+        let of = |wanted: fn(&Learned) -> bool| {
             self.conducted.findings.iter().filter(move |finding| wanted(&finding.verdict.answer))
         };
         let _ = writeln!(text, "found out, as positions of the simulator's switches:");
         for (finding, position) in self.conducted.findings.iter().filter_map(|finding| {
-            let Answer::Position(position) = finding.verdict.answer else { return None };
+            let Learned::Position(position) = finding.verdict.answer else { return None };
             Some((finding, position))
         }) {
             let _ = writeln!(text, "  {:<30} {:<14} {}", finding.switch, position, finding.verdict.seen);
         }
-        section(text, "found out, and the simulator has no position for it:", of(|answer| matches!(answer, Answer::Otherwise(_))));
-        section(text, "not found out:", of(|answer| matches!(answer, Answer::NotFoundOut(_))));
-        section(text, "not tried:", of(|answer| matches!(answer, Answer::NotTried(_))));
+        section(
+            text,
+            "found out, and the simulator has no position for it:",
+            of(|answer| matches!(answer, Learned::Otherwise(_))),
+        );
+        section(text, "not found out:", of(|answer| matches!(answer, Learned::NotFoundOut(_))));
+        section(text, "not tried:", of(|answer| matches!(answer, Learned::NotTried(_))));
     }
 
     fn measurements(&self, text: &mut String) {
@@ -96,13 +100,17 @@ impl Report {
         let positions = self.positions();
         if !positions.is_empty() {
             let flags = positions.iter().map(|(switch, position)| format!(" --{switch} {position}"));
-            let _ = writeln!(text, "\nThe simulator behaves so with\n  simulator serve{}", flags.collect::<String>());
+            let _ = writeln!(
+                text,
+                "\nThe simulator behaves so with\n  simulator serve{}",
+                flags.collect::<String>()
+            );
         }
     }
 
     fn times(&self) -> BTreeMap<&'static str, (&'static str, Vec<f64>)> {
         let mut times: BTreeMap<&'static str, (&'static str, Vec<f64>)> = BTreeMap::new();
-        for Measured { setting, what, took } in &self.measured {
+        for Timing { setting, what, took } in &self.measured {
             times.entry(setting).or_insert((what, Vec::new())).1.push(took.as_secs_f64());
         }
         times
@@ -141,13 +149,13 @@ impl Report {
     }
 }
 
-fn section<'a>(text: &mut String, title: &str, findings: impl Iterator<Item = &'a Finding>) {
+fn section<'a>(text: &mut String, title: &str, findings: impl Iterator<Item = &'a Conclusion>) {
     let mut is_first = true;
     for finding in findings {
         if std::mem::take(&mut is_first) {
             let _ = writeln!(text, "\n{title}");
         }
-        let (Answer::Otherwise(what) | Answer::NotFoundOut(what) | Answer::NotTried(what)) =
+        let (Learned::Otherwise(what) | Learned::NotFoundOut(what) | Learned::NotTried(what)) =
             &finding.verdict.answer
         else {
             continue;
@@ -156,12 +164,12 @@ fn section<'a>(text: &mut String, title: &str, findings: impl Iterator<Item = &'
     }
 }
 
-fn shown(finding: &Finding) -> Value {
+fn shown(finding: &Conclusion) -> Value {
     let (position, otherwise, not_found_out, not_tried) = match &finding.verdict.answer {
-        Answer::Position(position) => (Some(*position), None, None, None),
-        Answer::Otherwise(what) => (None, Some(what), None, None),
-        Answer::NotFoundOut(why) => (None, None, Some(why), None),
-        Answer::NotTried(why) => (None, None, None, Some(why)),
+        Learned::Position(position) => (Some(*position), None, None, None),
+        Learned::Otherwise(what) => (None, Some(what), None, None),
+        Learned::NotFoundOut(why) => (None, None, Some(why), None),
+        Learned::NotTried(why) => (None, None, None, Some(why)),
     };
     json!({
         "switch": finding.switch,

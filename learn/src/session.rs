@@ -6,20 +6,21 @@ use std::path::{Path, PathBuf};
 
 use aws_config::SdkConfig;
 
-use crate::calls::{Calls, Halt};
-use crate::cloud::{Cloud, Parties};
+use crate::calls::{Calling, Halt};
+use crate::cloud::{Parties, TwoAccounts};
 use crate::conduct::conduct;
 use crate::consent::{Consent, NoConsent};
 use crate::experiment::Experiment;
 use crate::experiments;
 use crate::journal::{Header, Journal};
-use crate::lab::{Lab, Left, Means, unwind};
+use crate::lab::{Lab, Means};
 use crate::preflight;
-use crate::report::Report;
+use crate::report::LearnReport;
+use crate::undo::{Left, unwind};
 
 /// What the user asks for.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct RunRequest {
     /// Who takes part.
     pub parties: Parties,
     /// What there is to work with.
@@ -39,7 +40,9 @@ pub enum NotBegun {
     #[error("there is no experiment {0}; `list` shows them")]
     Unknown(String),
     /// An earlier run left something.
-    #[error("{0} is there: an earlier run left something behind. Remove it with `clean-up --journal {0}` first")]
+    #[error(
+        "{0} is there: an earlier run left something behind. Remove it with `clean-up --journal {0}` first"
+    )]
     Left(PathBuf),
     /// The account isn't one to make experiments in.
     #[error("nothing was made in account {account}:\n{}", reasons.iter().map(|why| format!("  - {why}\n")).collect::<String>())]
@@ -65,18 +68,18 @@ pub enum NotBegun {
 /// # Errors
 /// [`NotBegun`]: until then nothing was made.
 pub async fn run(
-    calls: &Calls,
+    calls: &Calling,
     config: SdkConfig,
-    wanted: &Wanted,
+    wanted: &RunRequest,
     consent: &mut dyn FnMut(&str) -> Result<Consent, NoConsent>,
     progress: &dyn Fn(&str),
-) -> Result<Report, NotBegun> {
+) -> Result<LearnReport, NotBegun> {
     let selected = selected(&wanted.only)?;
     if wanted.journal.exists() {
         return Err(NotBegun::Left(wanted.journal.clone()));
     }
     let began = calls.now();
-    let cloud = Cloud::connect(calls, config, &wanted.parties).await?;
+    let cloud = TwoAccounts::connect(calls, config, &wanted.parties).await?;
     let found = preflight::look(calls, &cloud, wanted.means.unit.as_deref()).await?;
     let reasons = found.reasons();
     if !reasons.is_empty() {
@@ -95,7 +98,7 @@ pub async fn run(
     if let Err(why) = lab.close() {
         progress(&format!("the journal {} can't be removed: {why}", wanted.journal.display()));
     }
-    Ok(Report { header, began, conducted, measured: lab.measured(), staying: lab.staying() })
+    Ok(LearnReport { header, began, conducted, measured: lab.measured(), staying: lab.staying() })
 }
 
 fn selected(only: &[String]) -> Result<Vec<&'static Experiment>, NotBegun> {
@@ -107,7 +110,7 @@ fn selected(only: &[String]) -> Result<Vec<&'static Experiment>, NotBegun> {
 }
 
 /// What will be made, where and at what cost.
-fn announcement(cloud: &Cloud, wanted: &Wanted, selected: &[&Experiment]) -> String {
+fn announcement(cloud: &TwoAccounts, wanted: &RunRequest, selected: &[&Experiment]) -> String {
     let mut text = format!(
         "In account {} and Region {}, {} experiments will be made:\n",
         cloud.member.account,
@@ -152,11 +155,11 @@ pub struct CleanedUp {
 ///
 /// # Errors
 /// [`NotBegun`] where the journal can't be read or the credentials are others.
-pub async fn clean_up(calls: &Calls, config: SdkConfig, path: &Path) -> Result<CleanedUp, NotBegun> {
+pub async fn clean_up(calls: &Calling, config: SdkConfig, path: &Path) -> Result<CleanedUp, NotBegun> {
     let journal = Journal::open(path)?;
     let header = journal.header().clone();
     let parties = Parties { account: header.account, role: header.role };
-    let cloud = Cloud::connect(calls, config, &parties).await?;
+    let cloud = TwoAccounts::connect(calls, config, &parties).await?;
     if cloud.region != header.region {
         let why = format!("the run was in {}, and the Region is {}", header.region, cloud.region);
         return Err(Halt::Because(why).into());

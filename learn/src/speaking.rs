@@ -17,14 +17,14 @@ const FURTHER: Duration = Duration::from_secs(60);
 
 /// An answer of Converse.
 #[derive(Clone, Debug)]
-pub struct Said {
+pub struct ModelAnswer {
     /// The text.
     pub text: String,
     /// Whether there is a trace of a guardrail.
     pub traced: bool,
 }
 
-impl Said {
+impl ModelAnswer {
     /// Whether this guardrail spoke in the model's place.
     pub fn is_stopped_by(&self, trap: &Trap) -> bool {
         self.text.contains(&trap.marker)
@@ -49,7 +49,7 @@ impl Lab {
     ///
     /// # Errors
     /// [`Halt`].
-    pub async fn say(&self, text: &str) -> Result<Answered<Said>, Halt> {
+    pub async fn say(&self, text: &str) -> Result<Answered<ModelAnswer>, Halt> {
         let client = &self.cloud.member.runtime;
         let message = Message::builder().role(ConversationRole::User);
         let message = message.content(ContentBlock::Text(text.to_owned())).build();
@@ -63,7 +63,7 @@ impl Lab {
             let texts: Vec<&str> =
                 blocks.filter_map(|block| block.as_text().ok()).map(String::as_str).collect();
             let traced = said.trace().is_some_and(|trace| trace.guardrail().is_some());
-            Said { text: texts.join("\n"), traced }
+            ModelAnswer { text: texts.join("\n"), traced }
         }))
     }
 
@@ -90,7 +90,11 @@ impl Lab {
         });
         let answers = answers.await?;
         let why = || {
-            format!("the model {} doesn't answer: {}; give another with --model", self.means.model, last.borrow())
+            format!(
+                "the model {} doesn't answer: {}; give another with --model",
+                self.means.model,
+                last.borrow()
+            )
         };
         answers.ok_or_else(|| Halt::Because(why()))
     }
@@ -104,7 +108,7 @@ impl Lab {
         trap: &Trap,
         setting: &'static str,
         what: &'static str,
-    ) -> Result<Said, Halt> {
+    ) -> Result<ModelAnswer, Halt> {
         let began = self.calls.elapsed();
         let stopped = self.calls.until(EFFECT, async || {
             Ok(self.say(&trap.word).await?.ok().filter(|said| said.is_stopped_by(trap)))
@@ -130,7 +134,8 @@ impl Lab {
         if any.await?.is_none() {
             return Ok((false, false));
         }
-        let both = self.calls.until(FURTHER, async || Ok(Some(look().await?).filter(|seen| seen.0 && seen.1)));
+        let both =
+            self.calls.until(FURTHER, async || Ok(Some(look().await?).filter(|seen| seen.0 && seen.1)));
         match both.await? {
             Some(both) => Ok(both),
             None => look().await,
@@ -178,9 +183,7 @@ impl Lab {
     }
 
     fn request(&self, api: Api, word: &str) -> (&str, &'static str, Value) {
-        let messages = |model: &str| {
-            json!({ "model": model, "max_tokens": 64, "messages": [{ "role": "user", "content": word }] })
-        };
+        let messages = |model: &str| json!({ "model": model, "max_tokens": 64, "messages": [{ "role": "user", "content": word }] });
         match api {
             Api::ChatCompletions => {
                 let model = &self.means.openai_model;

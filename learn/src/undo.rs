@@ -1,25 +1,68 @@
 //! The clean-up: what was made is removed, the last first. What is gone already is no failure.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use aws_sdk_organizations::types::PolicyType;
 
-use crate::answered::{Answered, Refusal};
-use crate::calls::{Calls, Halt};
-use crate::cloud::{Cloud, Party};
-use crate::journal::{Entry, Made};
+use crate::answered::{Answered, AwsRefusal};
+use crate::calls::{Calling, Halt};
+use crate::cloud::{Party, TwoAccounts};
+use crate::journal::{Journal, JournalEntry, Made};
 
 /// How long something of ours is looked for whose id isn't known: AWS may not list at once what was just made.
 const LOOKED_FOR: Duration = Duration::from_secs(6);
+
+/// Something that could not be removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// What.
+    pub what: Made,
+    /// Why.
+    pub why: String,
+}
+
+/// Removes what was made since a mark, the last first; what can't be removed is tried once more at the end. The first
+/// signal doesn't end it. Answers what is left, and why.
+pub async fn unwind(
+    calls: &Calling,
+    cloud: &TwoAccounts,
+    journal: &RefCell<Journal>,
+    mark: usize,
+) -> Vec<Left> {
+    let before = calls.outlast(true);
+    let mut left = Vec::new();
+    for _ in 0..2 {
+        left.clear();
+        let open = journal.borrow().since(mark);
+        for entry in open {
+            match undo(calls, cloud, &entry).await {
+                Ok(()) => {
+                    let written = journal.borrow_mut().undone(entry.number);
+                    // It is gone; that the journal doesn't say so only makes a later clean-up look again.
+                    drop(written);
+                }
+                Err(why) => left.push(Left { what: entry.what, why: why.to_string() }),
+            }
+        }
+        if left.is_empty() {
+            break;
+        }
+    }
+    calls.outlast(before);
+    left
+}
 
 /// Removes one thing.
 ///
 /// # Errors
 /// [`Halt`] where it could not be removed.
-pub async fn undo(calls: &Calls, cloud: &Cloud, entry: &Entry) -> Result<(), Halt> {
+async fn undo(calls: &Calling, cloud: &TwoAccounts, entry: &JournalEntry) -> Result<(), Halt> {
     match &entry.what {
         Made::Guardrail { owner, name } => {
-            match known_or_found(calls, entry, async || guardrail_id(calls, cloud, *owner, name).await).await? {
+            match known_or_found(calls, entry, async || guardrail_id(calls, cloud, *owner, name).await)
+                .await?
+            {
                 Some(id) => delete_guardrail(calls, cloud, *owner, &id).await,
                 None => Ok(()),
             }
@@ -40,8 +83,8 @@ pub async fn undo(calls: &Calls, cloud: &Cloud, entry: &Entry) -> Result<(), Hal
 }
 
 async fn known_or_found(
-    calls: &Calls,
-    entry: &Entry,
+    calls: &Calling,
+    entry: &JournalEntry,
     find: impl AsyncFn() -> Result<Option<String>, Halt>,
 ) -> Result<Option<String>, Halt> {
     match &entry.id {
@@ -52,8 +95,8 @@ async fn known_or_found(
 
 /// The guardrail of a name, in a list that may have many pages.
 async fn guardrail_id(
-    calls: &Calls,
-    cloud: &Cloud,
+    calls: &Calling,
+    cloud: &TwoAccounts,
     owner: Party,
     name: &str,
 ) -> Result<Option<String>, Halt> {
@@ -74,17 +117,16 @@ async fn guardrail_id(
     }
 }
 
-async fn delete_guardrail(calls: &Calls, cloud: &Cloud, owner: Party, id: &str) -> Result<(), Halt> {
+async fn delete_guardrail(calls: &Calling, cloud: &TwoAccounts, owner: Party, id: &str) -> Result<(), Halt> {
     let client = &cloud.side(owner)?.bedrock;
-    let deleted = calls.call("DeleteGuardrail", async || {
-        client.delete_guardrail().guardrail_identifier(id).send().await
-    });
+    let deleted = calls
+        .call("DeleteGuardrail", async || client.delete_guardrail().guardrail_identifier(id).send().await);
     gone(deleted.await?, &["ResourceNotFoundException"])
 }
 
 async fn delete_resource_policy(
-    calls: &Calls,
-    cloud: &Cloud,
+    calls: &Calling,
+    cloud: &TwoAccounts,
     owner: Party,
     guardrail: &str,
 ) -> Result<(), Halt> {
@@ -96,7 +138,7 @@ async fn delete_resource_policy(
 }
 
 /// Deletes the account's configuration if it names a guardrail of this run.
-async fn release(calls: &Calls, cloud: &Cloud, guardrail: &str) -> Result<(), Halt> {
+async fn release(calls: &Calling, cloud: &TwoAccounts, guardrail: &str) -> Result<(), Halt> {
     let client = &cloud.member.bedrock;
     for configuration in enforcements(calls, cloud).await? {
         if configuration.guardrail_arn() != Some(guardrail) {
@@ -116,8 +158,8 @@ async fn release(calls: &Calls, cloud: &Cloud, guardrail: &str) -> Result<(), Ha
 /// # Errors
 /// [`Halt`] where it can't be read.
 pub async fn enforcements(
-    calls: &Calls,
-    cloud: &Cloud,
+    calls: &Calling,
+    cloud: &TwoAccounts,
 ) -> Result<Vec<aws_sdk_bedrock::types::AccountEnforcedGuardrailOutputConfiguration>, Halt> {
     let own = |configuration: &aws_sdk_bedrock::types::AccountEnforcedGuardrailOutputConfiguration| {
         configuration.owner().is_none_or(|owner| owner.as_str() == "ACCOUNT")
@@ -130,8 +172,8 @@ pub async fn enforcements(
 /// # Errors
 /// [`Halt`] where it can't be read.
 pub async fn listed(
-    calls: &Calls,
-    cloud: &Cloud,
+    calls: &Calling,
+    cloud: &TwoAccounts,
 ) -> Result<Option<Vec<aws_sdk_bedrock::types::AccountEnforcedGuardrailOutputConfiguration>>, Halt> {
     let client = &cloud.member.bedrock;
     let (mut found, mut token) = (Vec::new(), None::<String>);
@@ -151,7 +193,7 @@ pub async fn listed(
     }
 }
 
-async fn policy_id(calls: &Calls, cloud: &Cloud, name: &str) -> Result<Option<String>, Halt> {
+async fn policy_id(calls: &Calling, cloud: &TwoAccounts, name: &str) -> Result<Option<String>, Halt> {
     let client = cloud.organizations()?;
     let mut token: Option<String> = None;
     loop {
@@ -170,14 +212,14 @@ async fn policy_id(calls: &Calls, cloud: &Cloud, name: &str) -> Result<Option<St
     }
 }
 
-async fn delete_policy(calls: &Calls, cloud: &Cloud, id: &str) -> Result<(), Halt> {
+async fn delete_policy(calls: &Calling, cloud: &TwoAccounts, id: &str) -> Result<(), Halt> {
     let client = cloud.organizations()?;
     let deleted =
         calls.call("DeletePolicy", async || client.delete_policy().policy_id(id).send().await).await?;
     gone(deleted, &["PolicyNotFoundException"])
 }
 
-async fn detach(calls: &Calls, cloud: &Cloud, policy: &str, target: &str) -> Result<(), Halt> {
+async fn detach(calls: &Calling, cloud: &TwoAccounts, policy: &str, target: &str) -> Result<(), Halt> {
     let client = cloud.organizations()?;
     let detached = calls.call("DetachPolicy", async || {
         client.detach_policy().policy_id(policy).target_id(target).send().await
@@ -187,7 +229,7 @@ async fn detach(calls: &Calls, cloud: &Cloud, policy: &str, target: &str) -> Res
 
 /// A deletion whose refusal may say that there is nothing to delete.
 fn gone<T>(answered: Answered<T>, missing: &[&str]) -> Result<(), Halt> {
-    let is_missing = |refusal: &Refusal| missing.contains(&refusal.code.as_str());
+    let is_missing = |refusal: &AwsRefusal| missing.contains(&refusal.code.as_str());
     match answered {
         Err(refusal) if !is_missing(&refusal) => Err(refusal.into()),
         _ => Ok(()),

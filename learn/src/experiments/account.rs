@@ -6,7 +6,7 @@ use aws_sdk_bedrock::types::{AccountEnforcedGuardrailOutputConfiguration, ModelE
 use serde_json::json;
 
 use super::base_model;
-use crate::answered::Refusal;
+use crate::answered::AwsRefusal;
 use crate::calls::Halt;
 use crate::cloud::Party;
 use crate::experiment::{Experiment, Need, Verdict};
@@ -154,7 +154,7 @@ async fn several_statements(lab: &Lab) -> Result<Verdict, Halt> {
 }
 
 /// Whether AWS takes what a resource policy has in addition to one that it takes.
-fn judge_refused(answered: &Result<(), Refusal>, what: &str) -> Verdict {
+fn judge_refused(answered: &Result<(), AwsRefusal>, what: &str) -> Verdict {
     match answered {
         Ok(()) => Verdict::position("accepted", format!("PutResourcePolicy took {what}")),
         Err(refusal) if refusal.is_invalid() => Verdict::position("refused", refusal.to_string()),
@@ -200,7 +200,8 @@ fn judge_defaults(guarding: bool, models: bool) -> Verdict {
 
 async fn list_models(lab: &Lab) -> Result<Verdict, Halt> {
     let model = base_model(&lab.means.model).to_owned();
-    let models = ModelEnforcement::builder().included_models(&model).set_excluded_models(Some(Vec::new())).build();
+    let models =
+        ModelEnforcement::builder().included_models(&model).set_excluded_models(Some(Vec::new())).build();
     let shown = enforced(lab, Some(models.map_err(|error| Halt::Because(error.to_string()))?)).await?;
     let included = shown.model_enforcement().map(|models| models.included_models()).unwrap_or_default();
     Ok(judge_models(&model, included))
@@ -242,7 +243,7 @@ async fn put_over_existing(lab: &Lab) -> Result<Verdict, Halt> {
     Ok(judge_second_put(&answered.map(drop), after.len(), same))
 }
 
-fn judge_second_put(answered: &Result<(), Refusal>, left: usize, same_id: bool) -> Verdict {
+fn judge_second_put(answered: &Result<(), AwsRefusal>, left: usize, same_id: bool) -> Verdict {
     match answered {
         Err(refusal) if refusal.code == "ConflictException" => {
             Verdict::position("conflicts", refusal.to_string())
@@ -259,11 +260,11 @@ fn judge_second_put(answered: &Result<(), Refusal>, left: usize, same_id: bool) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::Answer;
+    use crate::experiment::Learned;
 
     #[test]
     fn what_no_switch_foresees_is_said_as_it_is() {
-        let is_new = |verdict: Verdict| matches!(verdict.answer, Answer::Otherwise(_));
+        let is_new = |verdict: Verdict| matches!(verdict.answer, Learned::Otherwise(_));
         assert!(is_new(judge_defaults(true, false)));
         assert!(is_new(judge_models("a.b", &[])));
         assert!(is_new(judge_models("a.b", &["b".to_owned()])));
@@ -274,12 +275,12 @@ mod tests {
 
     #[test]
     fn a_denial_is_no_answer_to_whether_a_form_is_legal() {
-        let denied = Refusal {
+        let denied = AwsRefusal {
             operation: "PutResourcePolicy",
             code: "AccessDeniedException".to_owned(),
             reason: None,
             message: "no".to_owned(),
         };
-        assert!(matches!(judge_refused(&Err(denied), "it").answer, Answer::NotFoundOut(_)));
+        assert!(matches!(judge_refused(&Err(denied), "it").answer, Learned::NotFoundOut(_)));
     }
 }

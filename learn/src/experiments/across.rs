@@ -1,6 +1,6 @@
 //! What the throw-away account may do with a guardrail of the management account.
 
-use crate::answered::Refusal;
+use crate::answered::AwsRefusal;
 use crate::calls::Halt;
 use crate::cloud::Party;
 use crate::experiment::{Experiment, Need, Verdict};
@@ -107,9 +107,8 @@ async fn customer_key(lab: &Lab) -> Result<Verdict, Halt> {
     lab.version(Party::Management, &keyed).await?;
     lab.grant(Party::Management, &keyed).await?;
     // The grant needs as long as that of the shared one did, at most.
-    let applied = lab.calls.until(std::time::Duration::from_secs(60), async || {
-        Ok(lab.apply(&keyed.arn).await?.ok())
-    });
+    let applied =
+        lab.calls.until(std::time::Duration::from_secs(60), async || Ok(lab.apply(&keyed.arn).await?.ok()));
     if applied.await?.is_some() {
         return Ok(Verdict::position("accepted", "the throw-away account applied it"));
     }
@@ -125,7 +124,7 @@ async fn customer_key(lab: &Lab) -> Result<Verdict, Halt> {
     })
 }
 
-async fn put_shared(lab: &Lab) -> Result<Result<(), Refusal>, Halt> {
+async fn put_shared(lab: &Lab) -> Result<Result<(), AwsRefusal>, Halt> {
     Ok(lab.enforce(&lab.shared()?.arn, None).await?.map(drop))
 }
 
@@ -133,7 +132,7 @@ async fn reference(lab: &Lab) -> Result<Verdict, Halt> {
     Ok(judge_reference(&put_shared(lab).await?))
 }
 
-fn judge_reference(put: &Result<(), Refusal>) -> Verdict {
+fn judge_reference(put: &Result<(), AwsRefusal>) -> Verdict {
     match put {
         Ok(()) => Verdict::position("accepted", "Put took the ARN"),
         Err(refusal) if refusal.is_denied() || refusal.is_invalid() => {
@@ -147,7 +146,7 @@ async fn refusal(lab: &Lab) -> Result<Verdict, Halt> {
     Ok(judge_refusal(&put_shared(lab).await?))
 }
 
-fn judge_refusal(put: &Result<(), Refusal>) -> Verdict {
+fn judge_refusal(put: &Result<(), AwsRefusal>) -> Verdict {
     match put {
         Ok(()) => Verdict::not_found_out("it is not refused"),
         Err(refusal) if refusal.is_invalid() => Verdict::position("validation", refusal.to_string()),
@@ -168,7 +167,7 @@ async fn without_grant(lab: &Lab) -> Result<Verdict, Halt> {
     Ok(judge_ungranted(&refusal, &granted))
 }
 
-fn judge_ungranted(ungranted: &Refusal, granted: &Result<(), Refusal>) -> Verdict {
+fn judge_ungranted(ungranted: &AwsRefusal, granted: &Result<(), AwsRefusal>) -> Verdict {
     match granted {
         Ok(()) if ungranted.is_denied() || ungranted.is_invalid() => {
             Verdict::position("refused", ungranted.to_string())
@@ -184,7 +183,9 @@ async fn delete_elsewhere(lab: &Lab) -> Result<Verdict, Halt> {
     lab.grant(Party::Management, &doomed).await?;
     lab.until_applicable(&doomed).await?;
     if let Err(refusal) = lab.enforce(&doomed.arn, None).await? {
-        return Ok(Verdict::not_found_out(format!("another account's guardrail can't be enforced: {refusal}")));
+        return Ok(Verdict::not_found_out(format!(
+            "another account's guardrail can't be enforced: {refusal}"
+        )));
     }
     let client = &lab.cloud.side(Party::Management)?.bedrock;
     let deleted = lab.calls.firmly("DeleteGuardrail", async || {
@@ -194,7 +195,7 @@ async fn delete_elsewhere(lab: &Lab) -> Result<Verdict, Halt> {
 }
 
 /// Whether something can be deleted that is enforced elsewhere.
-pub(super) fn judge_deletion(deleted: &Result<(), Refusal>) -> Verdict {
+pub(super) fn judge_deletion(deleted: &Result<(), AwsRefusal>) -> Verdict {
     match deleted {
         Ok(()) => Verdict::position("accepted", "it was deleted"),
         Err(refusal) if refusal.is_in_use() || refusal.is_invalid() => {

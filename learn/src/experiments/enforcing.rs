@@ -4,7 +4,7 @@ use crate::calls::Halt;
 use crate::cloud::Party;
 use crate::experiment::{Experiment, Need, Verdict};
 use crate::lab::Lab;
-use crate::policies::{Evaluated, Settings};
+use crate::policies::{MergeSeen, PolicySettings};
 use crate::speaking::EFFECT;
 use crate::undo::listed;
 
@@ -59,8 +59,8 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
 
 /// Attaches a policy with one guardrail version and waits until it stops its word.
 async fn enforced(lab: &Lab, label: &str, trap: &crate::lab::Trap) -> Result<(), Halt> {
-    let document = lab.document(&[("learn", Settings::of(&trap.arn, "1"))]);
-    let Evaluated::Published(_) = lab.apply_policy(label, &document).await?? else {
+    let document = lab.document(&[("learn", PolicySettings::of(&trap.arn, "1"))]);
+    let MergeSeen::Published(_) = lab.apply_policy(label, &document).await?? else {
         return Err(Halt::Because("a policy with an identifier alone freezes the account".to_owned()));
     };
     lab.until_stopped(trap, TOOK.0, TOOK.1).await?;
@@ -91,14 +91,14 @@ async fn two_configurations(lab: &Lab) -> Result<Verdict, Halt> {
     lab.grant(Party::Management, &second).await?;
     lab.until_applicable(&second).await?;
     let document = lab.document(&[
-        ("learn-a", Settings::of(&shared.arn, "1")),
-        ("learn-b", Settings::of(&second.arn, "1")),
+        ("learn-a", PolicySettings::of(&shared.arn, "1")),
+        ("learn-b", PolicySettings::of(&second.arn, "1")),
     ]);
     let evaluated = match lab.apply_policy("two", &document).await? {
         Ok(evaluated) => evaluated,
         Err(refusal) => return Ok(Verdict::otherwise(format!("CreatePolicy refuses it: {refusal}"))),
     };
-    if let Evaluated::Frozen(codes) = evaluated {
+    if let MergeSeen::Frozen(codes) = evaluated {
         return Ok(Verdict::position("refused", format!("the account is frozen: {}", codes.join(", "))));
     }
     Ok(judge_two(lab.which_act(&shared, &second).await?))
@@ -107,7 +107,9 @@ async fn two_configurations(lab: &Lab) -> Result<Verdict, Halt> {
 fn judge_two(acting: (bool, bool)) -> Verdict {
     match acting {
         (true, true) => Verdict::position("both", "both guardrails stop their words"),
-        (true, false) => Verdict::position("first", "the first by name stops its word, the other none for a minute"),
+        (true, false) => {
+            Verdict::position("first", "the first by name stops its word, the other none for a minute")
+        }
         (false, true) => Verdict::otherwise("the last by name stops its word, the other none for a minute"),
         (false, false) => Verdict::otherwise("both are published, and neither stops its word"),
     }
@@ -129,18 +131,18 @@ async fn delete_version(lab: &Lab) -> Result<Verdict, Halt> {
 async fn wrong_identifier(lab: &Lab) -> Result<Verdict, Halt> {
     let (shared, account) = (lab.shared()?, lab.cloud.member.account.clone());
     lab.until_no_policy().await?;
-    let right = lab.document(&[("learn", Settings::of(&shared.arn, "1"))]);
+    let right = lab.document(&[("learn", PolicySettings::of(&shared.arn, "1"))]);
     let policy = lab.make_policy("identifier", &right).await??;
     lab.attach(&policy, &account).await??;
-    let Evaluated::Published(before) = lab.evaluated(&account, &serde_json::json!({})).await? else {
+    let MergeSeen::Published(before) = lab.evaluated(&account, &serde_json::json!({})).await? else {
         return Ok(Verdict::not_found_out("a policy with an identifier alone freezes the account"));
     };
     lab.until_stopped(&shared, TOOK.0, TOOK.1).await?;
-    let wrong = lab.document(&[("learn", Settings::of(&shared.arn, WRONG))]);
+    let wrong = lab.document(&[("learn", PolicySettings::of(&shared.arn, WRONG))]);
     if let Err(refusal) = lab.update_policy(&policy, &wrong).await? {
         return Ok(Verdict::not_found_out(format!("a wrong one can't be written: {refusal}")));
     }
-    let Evaluated::Published(_) = lab.evaluated(&account, &before).await? else {
+    let MergeSeen::Published(_) = lab.evaluated(&account, &before).await? else {
         return Ok(Verdict::not_found_out("a wrong one isn't published: the account is frozen"));
     };
     // As long as the right one acts, its word is stopped: then either calls fail or the word gets through. Failing
@@ -164,11 +166,11 @@ async fn wrong_identifier(lab: &Lab) -> Result<Verdict, Halt> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::Answer;
+    use crate::experiment::Learned;
 
     #[test]
     fn what_no_switch_foresees_is_said_as_it_is() {
-        let is_new = |verdict: Verdict| matches!(verdict.answer, Answer::Otherwise(_));
+        let is_new = |verdict: Verdict| matches!(verdict.answer, Learned::Otherwise(_));
         assert!(is_new(judge_two((false, true))));
         assert!(is_new(judge_two((false, false))));
         assert!(is_new(judge_owners(&["ACCOUNT"])));

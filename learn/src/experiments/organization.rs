@@ -8,7 +8,7 @@ use aws_sdk_organizations::operation::list_roots::ListRootsError;
 use aws_sdk_organizations::types::PolicyType;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
-use crate::answered::Refusal;
+use crate::answered::AwsRefusal;
 use crate::calls::Halt;
 use crate::experiment::{Experiment, Need, Verdict};
 use crate::lab::Lab;
@@ -35,7 +35,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         positions: &["on", "off"],
         needs: &[Need::Management],
         makes: "",
-        method: "every page of ListAccounts and of ListGuardrails: is one empty and has a token? That none is proves \
+        method: "every page of ListAccounts: is one empty and has a token? That none is proves \
                  nothing about other days",
         observe: |lab| Box::pin(empty_pages(lab)),
     },
@@ -72,9 +72,9 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
 async fn paths(lab: &Lab) -> Result<Verdict, Halt> {
     let client = lab.cloud.organizations()?;
     let account = &lab.cloud.member.account;
-    let said = lab.calls.call("DescribeAccount", async || {
-        client.describe_account().account_id(account).send().await
-    });
+    let said = lab
+        .calls
+        .call("DescribeAccount", async || client.describe_account().account_id(account).send().await);
     let said = said.await??;
     let paths = said.account().map(|account| account.paths()).unwrap_or_default();
     Ok(match paths.len() {
@@ -87,9 +87,9 @@ async fn empty_pages(lab: &Lab) -> Result<Verdict, Halt> {
     let client = lab.cloud.organizations()?;
     let (mut pages, mut token) = (0, None::<String>);
     loop {
-        let page = lab.calls.call("ListAccounts", async || {
-            client.list_accounts().set_next_token(token.clone()).send().await
-        });
+        let page = lab
+            .calls
+            .call("ListAccounts", async || client.list_accounts().set_next_token(token.clone()).send().await);
         let page = page.await??;
         pages += 1;
         match page.next_token() {
@@ -105,16 +105,19 @@ async fn empty_pages(lab: &Lab) -> Result<Verdict, Halt> {
 }
 
 async fn throttling(lab: &Lab) -> Result<Verdict, Halt> {
-    let config = aws_sdk_organizations::config::Builder::from(&lab.cloud.side(crate::cloud::Party::Management)?.config);
-    let client = aws_sdk_organizations::Client::from_conf(config.retry_config(RetryConfig::disabled()).build());
+    let config = aws_sdk_organizations::config::Builder::from(
+        &lab.cloud.side(crate::cloud::Party::Management)?.config,
+    );
+    let client =
+        aws_sdk_organizations::Client::from_conf(config.retry_config(RetryConfig::disabled()).build());
     let ask = || lab.calls.once("ListRoots", async || client.list_roots().send().await);
     let (one, two, three, four, five, six) = tokio::join!(ask(), ask(), ask(), ask(), ask(), ask());
-    let refusals: Vec<Refusal> =
+    let refusals: Vec<AwsRefusal> =
         [one?, two?, three?, four?, five?, six?].into_iter().filter_map(Result::err).collect();
     Ok(judge_throttling(&refusals))
 }
 
-fn judge_throttling(refusals: &[Refusal]) -> Verdict {
+fn judge_throttling(refusals: &[AwsRefusal]) -> Verdict {
     let throttled = refusals.iter().filter(|refusal| refusal.is_throttled()).count();
     match refusals {
         [] => Verdict::position("off", format!("{BURST} calls at once were answered")),
@@ -128,7 +131,9 @@ fn judge_throttling(refusals: &[Refusal]) -> Verdict {
 async fn trusted_access(lab: &Lab) -> Result<Verdict, Halt> {
     let is_trusted = trusts_bedrock(lab).await?;
     let already = || {
-        Verdict::not_found_out("the organization trusts bedrock.amazonaws.com already, and that isn't taken away")
+        Verdict::not_found_out(
+            "the organization trusts bedrock.amazonaws.com already, and that isn't taken away",
+        )
     };
     if is_trusted {
         return Ok(already());
@@ -147,7 +152,7 @@ async fn trusted_access(lab: &Lab) -> Result<Verdict, Halt> {
     Ok(judge_trusted_access(&attached))
 }
 
-fn judge_trusted_access(attached: &Result<(), Refusal>) -> Verdict {
+fn judge_trusted_access(attached: &Result<(), AwsRefusal>) -> Verdict {
     match attached {
         Ok(()) => Verdict::position("off", "a policy was attached, and nothing trusts bedrock.amazonaws.com"),
         Err(refusal) if refusal.wants_trusted_access() => {
@@ -225,7 +230,10 @@ async fn attached_policies(lab: &Lab, target: &str) -> Result<Vec<String>, Halt>
 }
 
 /// The organization's root, and whether the policy type is on there.
-pub(crate) async fn root(lab: &crate::calls::Calls, cloud: &crate::cloud::Cloud) -> Result<(String, bool), Halt> {
+pub(crate) async fn root(
+    lab: &crate::calls::Calling,
+    cloud: &crate::cloud::TwoAccounts,
+) -> Result<(String, bool), Halt> {
     let client = cloud.organizations()?;
     let mut token: Option<String> = None;
     loop {
@@ -257,6 +265,6 @@ mod tests {
         let answer = |listed: &str| judge_order(&ids("cba"), &ids(listed)).answer;
         assert_eq!(answer("cba"), Verdict::position("by-attachment", "").answer);
         assert_eq!(answer("abc"), Verdict::position("by-id", "").answer);
-        assert!(matches!(answer("bac"), crate::experiment::Answer::Otherwise(_)));
+        assert!(matches!(answer("bac"), crate::experiment::Learned::Otherwise(_)));
     }
 }

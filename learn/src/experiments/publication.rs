@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::answered::{Answered, Refusal};
+use crate::answered::{Answered, AwsRefusal};
 use crate::calls::Halt;
 use crate::experiment::{Experiment, Need, Verdict};
 use crate::lab::Lab;
-use crate::policies::{Evaluated, Settings};
+use crate::policies::{MergeSeen, PolicySettings};
 
 const POLICY: &str = "a Bedrock policy, attached to the account";
 
@@ -81,7 +81,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
 ];
 
 async fn input_tags(lab: &Lab) -> Result<Verdict, Halt> {
-    let settings = Settings::of(&lab.shared()?.arn, "1");
+    let settings = PolicySettings::of(&lab.shared()?.arn, "1");
     lab.make_policy("plain", &lab.document(&[("learn", settings.clone())])).await??;
     let tagged = settings.with(&["input_tags"], json!("honor"));
     let answered = lab.make_policy("tagged", &lab.document(&[("learn", tagged)])).await?;
@@ -92,35 +92,40 @@ async fn input_tags(lab: &Lab) -> Result<Verdict, Halt> {
     })
 }
 
-fn is_malformed(refusal: &Refusal) -> bool {
+fn is_malformed(refusal: &AwsRefusal) -> bool {
     refusal.code == "MalformedPolicyDocumentException"
 }
 
 async fn configuration_names(lab: &Lab) -> Result<Verdict, Halt> {
-    let settings = Settings::of(&lab.shared()?.arn, "1");
+    let settings = PolicySettings::of(&lab.shared()?.arn, "1");
     let evaluated = lab.apply_policy("names", &lab.document(&[("LearnCase", settings)])).await??;
-    let Evaluated::Published(document) = evaluated else {
+    let MergeSeen::Published(document) = evaluated else {
         return Ok(Verdict::otherwise("capitals in a name freeze the account"));
     };
-    let names: Vec<&String> = lab.configurations(&document).as_object().into_iter().flatten().map(|(name, _)| name).collect();
+    let names: Vec<&String> =
+        lab.configurations(&document).as_object().into_iter().flatten().map(|(name, _)| name).collect();
     Ok(match names.as_slice() {
         [name] if *name == "LearnCase" => Verdict::position("as-written", "LearnCase was published"),
-        [name] if *name == "learncase" => Verdict::position("lowered", "LearnCase was published as learncase"),
+        [name] if *name == "learncase" => {
+            Verdict::position("lowered", "LearnCase was published as learncase")
+        }
         other => Verdict::otherwise(format!("LearnCase was published as {other:?}")),
     })
 }
 
 async fn empty_model_lists(lab: &Lab) -> Result<Verdict, Halt> {
-    let settings = Settings::of(&lab.shared()?.arn, "1").models(&["ALL"], &[]);
+    let settings = PolicySettings::of(&lab.shared()?.arn, "1").models(&["ALL"], &[]);
     let evaluated = lab.apply_policy("lists", &lab.document(&[("learn", settings)])).await?;
     Ok(judge_empty_list(lab, &evaluated))
 }
 
-fn judge_empty_list(lab: &Lab, evaluated: &Answered<Evaluated>) -> Verdict {
+fn judge_empty_list(lab: &Lab, evaluated: &Answered<MergeSeen>) -> Verdict {
     match evaluated {
         Err(refusal) => Verdict::otherwise(format!("an empty list is refused: {refusal}")),
-        Ok(Evaluated::Frozen(codes)) => Verdict::otherwise(format!("an empty list freezes the account: {codes:?}")),
-        Ok(Evaluated::Published(document)) => {
+        Ok(MergeSeen::Frozen(codes)) => {
+            Verdict::otherwise(format!("an empty list freezes the account: {codes:?}"))
+        }
+        Ok(MergeSeen::Published(document)) => {
             let list = &lab.configurations(document)["learn"]["model_enforcement"]["excluded_models"];
             match list {
                 Value::Null => Verdict::position("absent", "the empty list was left out"),
@@ -132,18 +137,19 @@ fn judge_empty_list(lab: &Lab, evaluated: &Answered<Evaluated>) -> Verdict {
 }
 
 async fn model_lists(lab: &Lab) -> Result<Verdict, Halt> {
-    let settings = Settings::of(&lab.shared()?.arn, "1")
+    let settings = PolicySettings::of(&lab.shared()?.arn, "1")
         .with(&["model_enforcement", "included_models"], json!(["ALL"]));
     let evaluated = lab.apply_policy("models", &lab.document(&[("learn", settings)])).await?;
     Ok(judge_one_list(&evaluated))
 }
 
-fn judge_one_list(evaluated: &Answered<Evaluated>) -> Verdict {
+fn judge_one_list(evaluated: &Answered<MergeSeen>) -> Verdict {
     match evaluated {
-        Ok(Evaluated::Published(_)) => Verdict::position("either", "one list alone was published"),
-        Ok(Evaluated::Frozen(codes)) => {
-            Verdict::position("both-required", format!("one list alone freezes the account: {}", codes.join(", ")))
-        }
+        Ok(MergeSeen::Published(_)) => Verdict::position("either", "one list alone was published"),
+        Ok(MergeSeen::Frozen(codes)) => Verdict::position(
+            "both-required",
+            format!("one list alone freezes the account: {}", codes.join(", ")),
+        ),
         Err(refusal) if is_malformed(refusal) => {
             Verdict::otherwise("CreatePolicy itself refuses one list without the other")
         }
@@ -155,19 +161,19 @@ async fn locked_child(lab: &Lab) -> Result<Verdict, Halt> {
     let (shared, account) = (lab.shared()?, lab.cloud.member.account.clone());
     let unit = lab.means.unit.clone().unwrap_or_default();
     lab.until_no_policy().await?;
-    let parent = lab.document(&[("learn", Settings::of(&shared.arn, "1").locked())]);
+    let parent = lab.document(&[("learn", PolicySettings::of(&shared.arn, "1").locked())]);
     let parent = lab.make_policy("parent", &parent).await??;
     lab.attach(&parent, &unit).await??;
-    let Evaluated::Published(before) = lab.evaluated(&account, &json!({})).await? else {
+    let MergeSeen::Published(before) = lab.evaluated(&account, &json!({})).await? else {
         return Ok(Verdict::not_found_out("a lock alone freezes the account"));
     };
     // What isn't locked shows that the child was looked at.
-    let child = Settings::of(&shared.arn, "2")
+    let child = PolicySettings::of(&shared.arn, "2")
         .with(&["selective_content_guarding", "system"], json!("selective"));
     let child = lab.make_policy("child", &lab.document(&[("learn", child)])).await??;
     lab.attach(&child, &account).await??;
     let after = lab.evaluated(&account, &before).await?;
-    let Evaluated::Published(after) = after else {
+    let MergeSeen::Published(after) = after else {
         return Ok(Verdict::position("invalid", "what the lock forbids freezes the account"));
     };
     let identifier = lab.configurations(&after)["learn"]["identifier"].as_str().unwrap_or_default();
@@ -185,10 +191,10 @@ async fn management_inherits(lab: &Lab) -> Result<Verdict, Halt> {
     }
     lab.until_no_policy().await?;
     let model = super::base_model(&lab.means.model);
-    let settings = Settings::of(&lab.shared()?.arn, "1").models(&[model], &[model]);
+    let settings = PolicySettings::of(&lab.shared()?.arn, "1").models(&[model], &[model]);
     let policy = lab.make_policy("management", &lab.document(&[("learn", settings)])).await??;
     lab.attach(&policy, &lab.cloud.member.account).await??;
-    let Evaluated::Published(_) = lab.evaluated(&lab.cloud.member.account, &json!({})).await? else {
+    let MergeSeen::Published(_) = lab.evaluated(&lab.cloud.member.account, &json!({})).await? else {
         return Ok(Verdict::not_found_out("a model that is included and excluded freezes the account"));
     };
     lab.attach(&policy, &management).await??;
@@ -201,34 +207,34 @@ async fn management_inherits(lab: &Lab) -> Result<Verdict, Halt> {
 
 async fn identifier_check(lab: &Lab) -> Result<Verdict, Halt> {
     let shared = lab.shared()?;
-    lab.make_policy("right", &lab.document(&[("learn", Settings::of(&shared.arn, "1"))])).await??;
-    let wrong = lab.document(&[("learn", Settings::of(&shared.arn, WRONG))]);
+    lab.make_policy("right", &lab.document(&[("learn", PolicySettings::of(&shared.arn, "1"))])).await??;
+    let wrong = lab.document(&[("learn", PolicySettings::of(&shared.arn, WRONG))]);
     Ok(judge_identifier(&lab.apply_policy("wrong", &wrong).await?))
 }
 
 /// A version that no guardrail of a run has.
 pub(super) const WRONG: &str = "19";
 
-fn judge_identifier(evaluated: &Answered<Evaluated>) -> Verdict {
+fn judge_identifier(evaluated: &Answered<MergeSeen>) -> Verdict {
     match evaluated {
         Err(refusal) if is_malformed(refusal) => Verdict::position("create", refusal.to_string()),
         Err(refusal) => Verdict::not_found_out(refusal.to_string()),
-        Ok(Evaluated::Frozen(codes)) => {
+        Ok(MergeSeen::Frozen(codes)) => {
             Verdict::position("effective", format!("the account is frozen: {}", codes.join(", ")))
         }
-        Ok(Evaluated::Published(_)) => Verdict::position("nowhere", "the wrong version was published"),
+        Ok(MergeSeen::Published(_)) => Verdict::position("nowhere", "the wrong version was published"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::Answer;
+    use crate::experiment::Learned;
 
     #[test]
     fn a_refusal_of_another_kind_is_no_answer() {
         let refused = |code: &str| {
-            Err(Refusal {
+            Err(AwsRefusal {
                 operation: "CreatePolicy",
                 code: code.to_owned(),
                 reason: None,
@@ -236,9 +242,9 @@ mod tests {
             })
         };
         let denied = refused("AccessDeniedException");
-        assert!(matches!(judge_identifier(&denied).answer, Answer::NotFoundOut(_)));
-        assert!(matches!(judge_one_list(&denied).answer, Answer::NotFoundOut(_)));
+        assert!(matches!(judge_identifier(&denied).answer, Learned::NotFoundOut(_)));
+        assert!(matches!(judge_one_list(&denied).answer, Learned::NotFoundOut(_)));
         let malformed = refused("MalformedPolicyDocumentException");
-        assert!(matches!(judge_one_list(&malformed).answer, Answer::Otherwise(_)));
+        assert!(matches!(judge_one_list(&malformed).answer, Learned::Otherwise(_)));
     }
 }

@@ -1,10 +1,10 @@
 //! What the throw-away account's enforcement does to calls of models.
 
-use crate::answered::Refusal;
+use crate::answered::AwsRefusal;
 use crate::calls::Halt;
 use crate::experiment::{Experiment, Need, Verdict};
 use crate::lab::Lab;
-use crate::speaking::{Api, Said};
+use crate::speaking::{Api, ModelAnswer};
 
 const MAKES: &str = "an enforcement of the account's guardrail";
 const METHOD: &str = "the guardrail's word through Converse until it is stopped, then through this API: is it stopped \
@@ -60,7 +60,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
 
 const TOOK: (&str, &str) = ("propagation_seconds", "from Put of an enforcement to its effect on Converse");
 
-async fn enforced(lab: &Lab) -> Result<Said, Halt> {
+async fn enforced(lab: &Lab) -> Result<ModelAnswer, Halt> {
     let own = lab.own()?;
     lab.enforce(&own.arn, None).await??;
     lab.until_stopped(&own, TOOK.0, TOOK.1).await
@@ -82,7 +82,7 @@ async fn api(lab: &Lab, api: Api) -> Result<Verdict, Halt> {
 }
 
 /// Whether the guardrail stopped the word, where it went on stopping Converse.
-fn judge_api(stopped: &Result<bool, Refusal>, still: bool) -> Verdict {
+fn judge_api(stopped: &Result<bool, AwsRefusal>, still: bool) -> Verdict {
     match stopped {
         Err(refusal) => Verdict::not_found_out(format!(
             "the API refused the call ({}: {}): is the model right, and may it be called?",

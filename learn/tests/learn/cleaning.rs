@@ -176,9 +176,13 @@ async fn a_whole_run_survives_the_same() {
 #[tokio::test]
 async fn what_cannot_be_removed_is_named_and_can_be_removed_later() {
     let client = stage::client().await;
-    for operation in
-        ["DeleteGuardrail", "DeleteEnforcedGuardrailConfiguration", "DetachPolicy", "DeletePolicy", "DeleteResourcePolicy"]
-    {
+    for operation in [
+        "DeleteGuardrail",
+        "DeleteEnforcedGuardrailConfiguration",
+        "DetachPolicy",
+        "DeletePolicy",
+        "DeleteResourcePolicy",
+    ] {
         let only = vec!["put-over-existing".to_owned(), "other-owners".to_owned(), "sid".to_owned()];
         let stage = Stage::set(&client, Setting { only, ..Setting::default() }).await;
         let before = stage.holdings();
@@ -211,7 +215,10 @@ async fn a_second_ctrl_c_leaves_what_it_names() {
         press_at(&stage, nth, 2);
         if let Ok(report) = stage.run().await {
             let is_left = stage.holdings() != before;
-            assert!(!is_left || !report.conducted.left.is_empty(), "call {nth}: something is left without a word");
+            assert!(
+                !is_left || !report.conducted.left.is_empty(),
+                "call {nth}: something is left without a word"
+            );
             assert_eq!(stage.journal().exists(), !report.conducted.left.is_empty());
             left_something += u32::from(is_left);
         }

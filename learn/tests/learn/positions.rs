@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use guardrail_learn::experiment::{Answer, BEYOND_REACH};
+use guardrail_learn::experiment::{BEYOND_REACH, Learned};
 use guardrail_learn::experiments;
 use serde_json::json;
 
@@ -57,7 +57,12 @@ async fn every_position_of_every_switch_is_found_out() {
             let before = stage.holdings();
             let report = stage.run().await.expect("the account is empty");
             let answer = answer(&report, experiment.switch);
-            assert_eq!(*answer, Answer::Position(position), "{} at {position}: {answer:?}", experiment.switch);
+            assert_eq!(
+                *answer,
+                Learned::Position(position),
+                "{} at {position}: {answer:?}",
+                experiment.switch
+            );
             assert_eq!(stage.holdings(), before, "{} at {position}", experiment.switch);
             assert!(report.conducted.left.is_empty() && !stage.journal().exists());
             stage.nobody_disabled_the_policy_type();
@@ -82,7 +87,7 @@ async fn trusted_access_is_found_out_where_the_type_is_enabled() {
         };
         let stage = Stage::set(&client, setting).await;
         let report = stage.run().await.expect("the account is empty");
-        assert_eq!(*answer(&report, "trusted-access-needed"), Answer::Position(position));
+        assert_eq!(*answer(&report, "trusted-access-needed"), Learned::Position(position));
         assert!(report.staying.is_empty(), "it was enabled before");
     }
 }
@@ -96,7 +101,8 @@ async fn a_whole_run_finds_nothing_wrong_in_any_world() {
     for round in 0..6 {
         let mut set: BTreeMap<String, String> = BTreeMap::new();
         for (number, (switch, positions)) in all.iter().enumerate() {
-            let choice = if round == 0 { 0 } else { (number * 7 + round * (number % 3 + 1)) % positions.len() };
+            let choice =
+                if round == 0 { 0 } else { (number * 7 + round * (number % 3 + 1)) % positions.len() };
             set.insert(switch.clone(), positions[choice].clone());
         }
         // Real time passes where calls are limited, and nothing works without trusted access: each is tried by itself.
@@ -107,7 +113,7 @@ async fn a_whole_run_finds_nothing_wrong_in_any_world() {
         let report = stage.run().await.expect("the account is empty");
         nothing_is_wrong(&report, &set, &format!("{set:?}"));
         assert_eq!(stage.holdings(), before);
-        unanswered.retain(|switch| !matches!(answer(&report, switch), Answer::Position(_)));
+        unanswered.retain(|switch| !matches!(answer(&report, switch), Learned::Position(_)));
         stage.nobody_disabled_the_policy_type();
     }
     assert!(unanswered.is_empty(), "these were never found out: {unanswered:?}");
@@ -141,9 +147,11 @@ async fn how_long_things_take_is_measured() {
         let row = measured.iter().find(|row| row["setting"] == setting).expect("it was measured");
         row["seconds"][0].as_f64().expect("a number")
     };
-    for (setting, seconds) in
-        [("propagation_seconds", 40.0), ("policy_publication_seconds", 4.0), ("policy_enforcement_seconds", 60.0)]
-    {
+    for (setting, seconds) in [
+        ("propagation_seconds", 40.0),
+        ("policy_publication_seconds", 4.0),
+        ("policy_enforcement_seconds", 60.0),
+    ] {
         let took = took(setting);
         assert!(took >= seconds && took <= seconds + 4.0, "{setting}: {took}");
     }

@@ -141,17 +141,30 @@ async fn the_policy_type_is_not_enabled_without_its_own_consent() {
     stage.wanted.means.key = None;
     let before = stage.holdings();
     let report = stage.run().await.expect("the account is empty");
-    for switch in ["model-lists", "two-configurations", "trusted-access-needed", "customer-key-across-accounts"] {
+    for switch in
+        ["model-lists", "two-configurations", "trusted-access-needed", "customer-key-across-accounts"]
+    {
         let answer = stage::answer(&report, switch);
-        assert!(matches!(answer, guardrail_learn::experiment::Answer::NotTried(_)), "{switch}: {answer:?}");
+        assert!(matches!(answer, guardrail_learn::experiment::Learned::NotTried(_)), "{switch}: {answer:?}");
     }
-    assert!(report.is_complete() || report.json()["findings"].as_array().is_some_and(|all| {
-        // Not refused, so nobody learns how it would be.
-        all.iter().filter(|one| !one["not_found_out"].is_null()).all(|one| one["switch"] == "cross-account-refusal")
-    }));
+    assert!(
+        report.is_complete()
+            || report.json()["findings"].as_array().is_some_and(|all| {
+                // Not refused, so nobody learns how it would be.
+                all.iter()
+                    .filter(|one| !one["not_found_out"].is_null())
+                    .all(|one| one["switch"] == "cross-account-refusal")
+            })
+    );
     assert!(report.staying.is_empty());
     let writes = stage.writes();
-    assert!(!writes.iter().any(|write| write.ends_with("PolicyType") || write.ends_with("Policy") && !write.contains("Resource")), "{writes:?}");
+    assert!(
+        !writes
+            .iter()
+            .any(|write| write.ends_with("PolicyType")
+                || write.ends_with("Policy") && !write.contains("Resource")),
+        "{writes:?}"
+    );
     assert_eq!(stage.holdings(), before);
 }
 

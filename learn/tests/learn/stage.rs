@@ -13,14 +13,14 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_sdk_bedrock::config::Credentials;
-use guardrail_learn::calls::Calls;
-use guardrail_learn::clock::Clock;
+use guardrail_learn::calls::Calling;
+use guardrail_learn::clock::PollClock;
 use guardrail_learn::cloud::{Parties, loader};
 use guardrail_learn::consent::{Consent, NoConsent};
-use guardrail_learn::experiment::{Answer, Finding};
+use guardrail_learn::experiment::{Conclusion, Learned};
 use guardrail_learn::lab::Means;
-use guardrail_learn::report::Report;
-use guardrail_learn::session::{self, CleanedUp, NotBegun, Wanted};
+use guardrail_learn::report::LearnReport;
+use guardrail_learn::session::{self, CleanedUp, NotBegun, RunRequest};
 use guardrail_learn::stop::{Stop, Teller};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -67,7 +67,7 @@ pub(crate) struct Waited {
     moves_the_world: bool,
 }
 
-impl Clock for Waited {
+impl PollClock for Waited {
     fn elapsed(&self) -> Duration {
         *self.elapsed.borrow()
     }
@@ -90,9 +90,9 @@ pub(crate) struct Stage {
     pub(crate) server: Rc<Server>,
     pub(crate) teller: Arc<Teller>,
     _folder: tempfile::TempDir,
-    pub(crate) wanted: Wanted,
+    pub(crate) wanted: RunRequest,
     pub(crate) consent: Option<&'static str>,
-    calls: Calls,
+    calls: Calling,
     config: SdkConfig,
 }
 
@@ -123,9 +123,9 @@ impl Stage {
         let config = client.to_builder().endpoint_url(server.url()).build();
         let (teller, stop) = Stop::told();
         let clock = Waited { server: Rc::clone(&server), elapsed: RefCell::default(), moves_the_world };
-        let calls = Calls::new(Rc::new(clock), stop);
+        let calls = Calling::new(Rc::new(clock), stop);
         let folder = tempfile::tempdir().expect("a folder");
-        let wanted = Wanted {
+        let wanted = RunRequest {
             parties: Parties {
                 account: ACCOUNT.to_owned(),
                 role: Some("OrganizationAccountAccessRole".to_owned()),
@@ -139,20 +139,17 @@ impl Stage {
         Stage { server, teller, _folder: folder, wanted, consent: Some(ACCOUNT), calls, config }
     }
 
-    pub(crate) async fn run(&self) -> Result<Report, NotBegun> {
+    pub(crate) async fn run(&self) -> Result<LearnReport, NotBegun> {
         let mut consent = |_: &str| Consent::given(ACCOUNT, self.consent.ok_or(NoConsent)?);
         session::run(&self.calls, self.config.clone(), &self.wanted, &mut consent, &|_| {}).await
     }
 
     /// As another process would, that knows only the journal.
     pub(crate) async fn clean_up(&self) -> Result<CleanedUp, NotBegun> {
-        let clock = Waited {
-            server: Rc::clone(&self.server),
-            elapsed: RefCell::default(),
-            moves_the_world: false,
-        };
+        let clock =
+            Waited { server: Rc::clone(&self.server), elapsed: RefCell::default(), moves_the_world: false };
         let (_teller, stop) = Stop::told();
-        let calls = Calls::new(Rc::new(clock), stop);
+        let calls = Calling::new(Rc::new(clock), stop);
         session::clean_up(&calls, self.config.clone(), &self.journal()).await
     }
 
@@ -217,22 +214,22 @@ fn holdings(model: &Model) -> String {
 }
 
 /// The answer to one question.
-pub(crate) fn answer<'a>(report: &'a Report, switch: &str) -> &'a Answer {
+pub(crate) fn answer<'a>(report: &'a LearnReport, switch: &str) -> &'a Learned {
     let finding = report.conducted.findings.iter().find(|finding| finding.switch == switch);
     &finding.unwrap_or_else(|| panic!("no finding about {switch}")).verdict.answer
 }
 
 /// Every finding that names a position names the right one.
 #[track_caller]
-pub(crate) fn nothing_is_wrong(report: &Report, set: &BTreeMap<String, String>, context: &str) {
+pub(crate) fn nothing_is_wrong(report: &LearnReport, set: &BTreeMap<String, String>, context: &str) {
     let truth = serde_json::to_value(switches(set)).expect("switches are JSON");
-    for Finding { switch, verdict, .. } in &report.conducted.findings {
+    for Conclusion { switch, verdict, .. } in &report.conducted.findings {
         match &verdict.answer {
-            Answer::Position(position) => {
+            Learned::Position(position) => {
                 assert_eq!(truth[switch], *position, "{context}: {switch}: {verdict:?}");
             }
-            Answer::Otherwise(what) => panic!("{context}: {switch}: {what}"),
-            Answer::NotFoundOut(_) | Answer::NotTried(_) => {}
+            Learned::Otherwise(what) => panic!("{context}: {switch}: {what}"),
+            Learned::NotFoundOut(_) | Learned::NotTried(_) => {}
         }
     }
 }
