@@ -20,7 +20,7 @@ pub enum LearnCommand {
     /// Shows every experiment: its question, what it makes, what it calls; calls nothing.
     List,
     /// Makes the experiments. Says first what it will make, and asks.
-    Run(RunArguments),
+    Run(Box<RunArguments>),
     /// Removes what an earlier run left, by its journal.
     CleanUp(CleanUpArguments),
 }

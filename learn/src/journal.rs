@@ -235,7 +235,7 @@ impl Journal {
         match line {
             Line::Run(header) => self.header = header,
             Line::Made { number, what } => {
-                self.entries.push(JournalEntry { number, what, id: None, undone: false })
+                self.entries.push(JournalEntry { number, what, id: None, undone: false });
             }
             Line::Known { number, id } => {
                 if let Some(entry) = self.entries.get_mut(number) {

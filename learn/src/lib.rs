@@ -33,7 +33,7 @@ use aws_config::SdkConfig;
 use clap::Parser;
 
 use arguments::{Arguments, CleanUpArguments, LearnCommand, ReportForm, RunArguments};
-use calls::Calling;
+use calls::{Calling, Halt};
 use clock::MachineClock;
 use cloud::{Parties, loader};
 use consent::Consent;
@@ -72,7 +72,7 @@ pub fn main() -> ExitCode {
                     println!("{}", described());
                     OK
                 }
-                LearnCommand::Run(run) => run_command(run).await,
+                LearnCommand::Run(run) => run_command(&run).await,
                 LearnCommand::CleanUp(clean_up) => clean_up_command(&clean_up).await,
             }
         })
@@ -100,10 +100,10 @@ pub fn described() -> String {
     text
 }
 
-async fn run_command(run: RunArguments) -> u8 {
+async fn run_command(run: &RunArguments) -> u8 {
     let Ok(calls) = begin() else { return NOTHING_MADE };
     let config = loader(run.region.clone()).load().await;
-    let wanted = wanted(&run);
+    let wanted = wanted(run);
     let mut consent = |announcement: &str| {
         eprint!("{announcement}");
         if let Some(consent) = &run.consent {
@@ -119,8 +119,11 @@ async fn run_command(run: RunArguments) -> u8 {
         Ok(report) => report,
         Err(not_begun) => {
             eprintln!("guardrail-learn: {not_begun}");
-            let is_wrong = matches!(not_begun, NotBegun::Unknown(_));
-            return if is_wrong { WRONG } else { NOTHING_MADE };
+            return match not_begun {
+                NotBegun::Unknown(_) => WRONG,
+                NotBegun::Halted(Halt::Interrupted) => INTERRUPTED,
+                _ => NOTHING_MADE,
+            };
         }
     };
     let text = match run.output {

@@ -34,7 +34,7 @@ impl PolicySettings {
 
     /// With an assignment at a place of one or two names.
     #[must_use]
-    pub fn with(mut self, place: &[&str], value: Value) -> PolicySettings {
+    pub fn with(mut self, place: &[&str], value: &Value) -> PolicySettings {
         let mut at = &mut self.0;
         for name in place {
             at = &mut at[*name];
@@ -46,8 +46,8 @@ impl PolicySettings {
     /// With both lists of models.
     #[must_use]
     pub fn models(self, included: &[&str], excluded: &[&str]) -> PolicySettings {
-        self.with(&["model_enforcement", "included_models"], json!(included))
-            .with(&["model_enforcement", "excluded_models"], json!(excluded))
+        self.with(&["model_enforcement", "included_models"], &json!(included))
+            .with(&["model_enforcement", "excluded_models"], &json!(excluded))
     }
 
     /// With a lock on the identifier, for the policies below.

@@ -203,7 +203,7 @@ async fn list_models(lab: &Lab) -> Result<Verdict, Halt> {
     let models =
         ModelEnforcement::builder().included_models(&model).set_excluded_models(Some(Vec::new())).build();
     let shown = enforced(lab, Some(models.map_err(|error| Halt::Because(error.to_string()))?)).await?;
-    let included = shown.model_enforcement().map(|models| models.included_models()).unwrap_or_default();
+    let included = shown.model_enforcement().map(ModelEnforcement::included_models).unwrap_or_default();
     Ok(judge_models(&model, included))
 }
 

@@ -159,9 +159,8 @@ fn judge_refusal(put: &Result<(), AwsRefusal>) -> Verdict {
 async fn without_grant(lab: &Lab) -> Result<Verdict, Halt> {
     let ungranted = lab.trap(Party::Management, "ungranted", None).await?;
     lab.version(Party::Management, &ungranted).await?;
-    let refusal = match lab.enforce(&ungranted.arn, None).await? {
-        Ok(_) => return Ok(Verdict::position("accepted", "Put took it, and calls would fail")),
-        Err(refusal) => refusal,
+    let Err(refusal) = lab.enforce(&ungranted.arn, None).await? else {
+        return Ok(Verdict::position("accepted", "Put took it, and calls would fail"));
     };
     let granted = put_shared(lab).await?;
     Ok(judge_ungranted(&refusal, &granted))

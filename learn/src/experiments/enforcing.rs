@@ -1,5 +1,7 @@
 //! What published policies do: to List, to calls of models, and to deletions. Last, because calls may fail meanwhile.
 
+use aws_sdk_bedrock::types::ConfigurationOwner;
+
 use crate::calls::Halt;
 use crate::cloud::Party;
 use crate::experiment::{Experiment, Need, Verdict};
@@ -70,7 +72,8 @@ async fn enforced(lab: &Lab, label: &str, trap: &crate::lab::Trap) -> Result<(),
 async fn other_owners(lab: &Lab) -> Result<Verdict, Halt> {
     enforced(lab, "owners", &lab.shared()?).await?;
     let shown = listed(&lab.calls, &lab.cloud).await?.unwrap_or_default();
-    let owners: Vec<&str> = shown.iter().filter_map(|one| one.owner()).map(|owner| owner.as_str()).collect();
+    let owners: Vec<&str> =
+        shown.iter().filter_map(|one| one.owner()).map(ConfigurationOwner::as_str).collect();
     Ok(judge_owners(&owners))
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_bedrock::error::SdkError;
 use aws_sdk_organizations::config::retry::RetryConfig;
 use aws_sdk_organizations::operation::list_roots::ListRootsError;
-use aws_sdk_organizations::types::PolicyType;
+use aws_sdk_organizations::types::{Account, PolicyType};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use crate::answered::AwsRefusal;
@@ -76,7 +76,7 @@ async fn paths(lab: &Lab) -> Result<Verdict, Halt> {
         .calls
         .call("DescribeAccount", async || client.describe_account().account_id(account).send().await);
     let said = said.await??;
-    let paths = said.account().map(|account| account.paths()).unwrap_or_default();
+    let paths = said.account().map(Account::paths).unwrap_or_default();
     Ok(match paths.len() {
         0 => Verdict::position("absent", "DescribeAccount showed no path"),
         number => Verdict::position("present", format!("DescribeAccount showed {number}")),

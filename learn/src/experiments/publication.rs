@@ -83,7 +83,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
 async fn input_tags(lab: &Lab) -> Result<Verdict, Halt> {
     let settings = PolicySettings::of(&lab.shared()?.arn, "1");
     lab.make_policy("plain", &lab.document(&[("learn", settings.clone())])).await??;
-    let tagged = settings.with(&["input_tags"], json!("honor"));
+    let tagged = settings.with(&["input_tags"], &json!("honor"));
     let answered = lab.make_policy("tagged", &lab.document(&[("learn", tagged)])).await?;
     Ok(match answered {
         Ok(_) => Verdict::position("accepted", "CreatePolicy took it"),
@@ -138,7 +138,7 @@ fn judge_empty_list(lab: &Lab, evaluated: &Answered<MergeSeen>) -> Verdict {
 
 async fn model_lists(lab: &Lab) -> Result<Verdict, Halt> {
     let settings = PolicySettings::of(&lab.shared()?.arn, "1")
-        .with(&["model_enforcement", "included_models"], json!(["ALL"]));
+        .with(&["model_enforcement", "included_models"], &json!(["ALL"]));
     let evaluated = lab.apply_policy("models", &lab.document(&[("learn", settings)])).await?;
     Ok(judge_one_list(&evaluated))
 }
@@ -169,7 +169,7 @@ async fn locked_child(lab: &Lab) -> Result<Verdict, Halt> {
     };
     // What isn't locked shows that the child was looked at.
     let child = PolicySettings::of(&shared.arn, "2")
-        .with(&["selective_content_guarding", "system"], json!("selective"));
+        .with(&["selective_content_guarding", "system"], &json!("selective"));
     let child = lab.make_policy("child", &lab.document(&[("learn", child)])).await??;
     lab.attach(&child, &account).await??;
     let after = lab.evaluated(&account, &before).await?;

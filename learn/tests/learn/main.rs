@@ -2,5 +2,6 @@
 
 mod cleaning;
 mod positions;
+mod program;
 mod refusals;
 mod stage;
