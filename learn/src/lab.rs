@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_bedrock::types::{
     AccountEnforcedGuardrailInferenceInputConfiguration, GuardrailWordConfig, GuardrailWordPolicyConfig,
-    ModelEnforcement,
+    ModelEnforcement, Tag,
 };
 use serde_json::json;
 
@@ -16,6 +16,8 @@ use crate::consent::Consent;
 use crate::journal::{Journal, Made};
 use crate::undo::{Left, unwind};
 
+/// The tag of everything that can have one, by which permissions tell what is a run's.
+const TAG: &str = "guardrail-learn:run";
 /// How long a version may take to become ready, and a grant to have effect.
 const READY: Duration = Duration::from_secs(180);
 
@@ -186,10 +188,11 @@ impl Lab {
         let unbuilt = |error: aws_sdk_bedrock::error::BuildError| Halt::Because(error.to_string());
         let words = GuardrailWordConfig::builder().text(&word).build().map_err(unbuilt)?;
         let policy = GuardrailWordPolicyConfig::builder().words_config(words).build();
+        let tag = Tag::builder().key(TAG).value(&self.run).build().map_err(unbuilt)?;
         let made = self.calls.call("CreateGuardrail", async || {
             let create = client.create_guardrail().name(&name).word_policy_config(policy.clone());
             let create = create.blocked_input_messaging(&marker).blocked_outputs_messaging(&marker);
-            create.set_kms_key_id(key.map(str::to_owned)).send().await
+            create.set_kms_key_id(key.map(str::to_owned)).tags(tag.clone()).send().await
         });
         let made = made.await??;
         let (id, arn) = (made.guardrail_id().to_owned(), made.guardrail_arn().to_owned());

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
+use aws_sdk_bedrock::types::GuardrailSummary;
 use aws_sdk_organizations::types::PolicyType;
 
 use crate::answered::{Answered, AwsRefusal};
@@ -93,12 +94,22 @@ async fn known_or_found(
     }
 }
 
-/// The guardrail of a name, in a list that may have many pages.
+/// The id of the guardrail with this name.
 async fn guardrail_id(
     calls: &Calling,
     cloud: &TwoAccounts,
     owner: Party,
     name: &str,
+) -> Result<Option<String>, Halt> {
+    listed_guardrail(calls, cloud, owner, |guardrail| guardrail.name() == name).await
+}
+
+/// The id of a guardrail, from a list that may have many pages.
+async fn listed_guardrail(
+    calls: &Calling,
+    cloud: &TwoAccounts,
+    owner: Party,
+    is_it: impl Fn(&GuardrailSummary) -> bool,
 ) -> Result<Option<String>, Halt> {
     let client = &cloud.side(owner)?.bedrock;
     let mut token: Option<String> = None;
@@ -107,7 +118,7 @@ async fn guardrail_id(
             client.list_guardrails().set_next_token(token.clone()).send().await
         });
         let page = page.await??;
-        if let Some(found) = page.guardrails().iter().find(|guardrail| guardrail.name() == name) {
+        if let Some(found) = page.guardrails().iter().find(|guardrail| is_it(guardrail)) {
             return Ok(Some(found.id().to_owned()));
         }
         match page.next_token() {
@@ -117,11 +128,33 @@ async fn guardrail_id(
     }
 }
 
+/// A deletion about a guardrail. Permissions that go by its tag deny every call about one that is gone, so a denial is
+/// looked into.
+async fn gone_with(
+    calls: &Calling,
+    cloud: &TwoAccounts,
+    owner: Party,
+    guardrail: &str,
+    answered: Answered<()>,
+) -> Result<(), Halt> {
+    match answered {
+        Err(refusal) if refusal.is_denied() => {
+            let is_it = |one: &GuardrailSummary| one.id() == guardrail || one.arn() == guardrail;
+            match listed_guardrail(calls, cloud, owner, is_it).await? {
+                Some(_) => Err(refusal.into()),
+                None => Ok(()),
+            }
+        }
+        answered => gone(answered, &["ResourceNotFoundException"]),
+    }
+}
+
 async fn delete_guardrail(calls: &Calling, cloud: &TwoAccounts, owner: Party, id: &str) -> Result<(), Halt> {
     let client = &cloud.side(owner)?.bedrock;
     let deleted = calls
         .call("DeleteGuardrail", async || client.delete_guardrail().guardrail_identifier(id).send().await);
-    gone(deleted.await?, &["ResourceNotFoundException"])
+    let deleted = deleted.await?.map(drop);
+    gone_with(calls, cloud, owner, id, deleted).await
 }
 
 async fn delete_resource_policy(
@@ -134,7 +167,8 @@ async fn delete_resource_policy(
     let deleted = calls.call("DeleteResourcePolicy", async || {
         client.delete_resource_policy().resource_arn(guardrail).send().await
     });
-    gone(deleted.await?, &["ResourceNotFoundException"])
+    let deleted = deleted.await?.map(drop);
+    gone_with(calls, cloud, owner, guardrail, deleted).await
 }
 
 /// Deletes the account's configuration if it names a guardrail of this run.
