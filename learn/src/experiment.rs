@@ -160,6 +160,11 @@ pub const BEYOND_REACH: &[BeyondReach] = &[
     },
     BeyondReach {
         switch: None,
+        what: "whether a lock beside keys keeps new settings out, and which ids of models Put takes besides documented ones",
+        why: "the simulator has no switch for them, so an experiment could not be tried before it is made",
+    },
+    BeyondReach {
+        switch: None,
         what: "what happens in an account that leaves the organization",
         why: "an account that left can't be brought back by a program",
     },
