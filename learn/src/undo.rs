@@ -13,6 +13,8 @@ use crate::journal::{Journal, JournalEntry, Made};
 
 /// How long something of ours is looked for whose id isn't known: AWS may not list at once what was just made.
 const LOOKED_FOR: Duration = Duration::from_secs(6);
+/// How long a guardrail may be in use that nothing enforces any more.
+const RELEASED: Duration = Duration::from_secs(300);
 
 /// Something that could not be removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,12 +151,21 @@ async fn gone_with(
     }
 }
 
+/// Deletes a guardrail. AWS may refuse it as in use for as long as it takes until a release or a detachment has effect.
 async fn delete_guardrail(calls: &Calling, cloud: &TwoAccounts, owner: Party, id: &str) -> Result<(), Halt> {
     let client = &cloud.side(owner)?.bedrock;
-    let deleted = calls
-        .call("DeleteGuardrail", async || client.delete_guardrail().guardrail_identifier(id).send().await);
-    let deleted = deleted.await?.map(drop);
-    gone_with(calls, cloud, owner, id, deleted).await
+    let last = RefCell::new(None);
+    let free = calls.until(RELEASED, async || {
+        let deleted = calls
+            .call("DeleteGuardrail", async || client.delete_guardrail().guardrail_identifier(id).send().await)
+            .await?;
+        let in_use = deleted.as_ref().is_err_and(AwsRefusal::is_in_use);
+        *last.borrow_mut() = Some(deleted.map(drop));
+        Ok((!in_use).then_some(()))
+    });
+    free.await?;
+    let last = last.borrow_mut().take();
+    gone_with(calls, cloud, owner, id, last.unwrap_or(Ok(()))).await
 }
 
 async fn delete_resource_policy(

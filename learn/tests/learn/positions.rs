@@ -119,6 +119,35 @@ async fn a_whole_run_finds_nothing_wrong_in_any_world() {
     assert!(unanswered.is_empty(), "these were never found out: {unanswered:?}");
 }
 
+/// Where changes take their time, an experiment waits until the effects of the one before it are over.
+#[tokio::test]
+async fn what_lingers_of_one_experiment_misleads_no_other() {
+    let client = stage::client().await;
+    let all: Vec<String> = experiments::all().map(|one| one.switch.to_owned()).collect();
+    // A session lasts an hour of the simulator's time.
+    for (number, part) in all.chunks(7).enumerate() {
+        let mut world = stage::world();
+        world.settings.propagation_seconds = 30;
+        world.settings.policy_publication_seconds = 5;
+        world.settings.policy_enforcement_seconds = 45;
+        let mut set = BTreeMap::from([("two-configurations".to_owned(), "both".to_owned())]);
+        if number % 2 == 1 {
+            set.insert("model-lists".to_owned(), "either".to_owned());
+        }
+        let setting =
+            Setting { world: Some(world), switches: set.clone(), only: part.to_vec(), moves_the_world: true };
+        let stage = Stage::set(&client, setting).await;
+        let before = stage.holdings();
+        let report = stage.run().await.expect("the account is empty");
+        nothing_is_wrong(&report, &set, &format!("{part:?}"));
+        for switch in part.iter().filter(|switch| *switch != "cross-account-refusal") {
+            let answer = answer(&report, switch);
+            assert!(matches!(answer, Learned::Position(_)), "{switch}: {answer:?}");
+        }
+        assert_eq!(stage.holdings(), before);
+    }
+}
+
 #[tokio::test]
 async fn how_long_things_take_is_measured() {
     let client = stage::client().await;
