@@ -302,12 +302,16 @@ impl Lab {
             .set_model_enforcement(models)
             .build()
             .map_err(|error| Halt::Because(error.to_string()))?;
-        self.record(Made::Enforcement { guardrail: guardrail.to_owned() })?;
+        let number = self.record(Made::Enforcement { guardrail: guardrail.to_owned() })?;
         let put = self.calls.firmly("PutEnforcedGuardrailConfiguration", async || {
             let put = client.put_enforced_guardrail_configuration();
             put.guardrail_inference_config(configuration.clone()).send().await
         });
-        Ok(put.await?.map(|put| put.updated_by().unwrap_or_default().to_owned()))
+        let put = put.await?;
+        if let Some(id) = put.as_ref().ok().and_then(|put| put.config_id()) {
+            self.identify(number, id)?;
+        }
+        Ok(put.map(|put| put.updated_by().unwrap_or_default().to_owned()))
     }
 
     /// Writes down how long something took.

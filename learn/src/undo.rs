@@ -73,7 +73,7 @@ async fn undo(calls: &Calling, cloud: &TwoAccounts, entry: &JournalEntry) -> Res
         Made::ResourcePolicy { owner, guardrail } => {
             delete_resource_policy(calls, cloud, *owner, guardrail).await
         }
-        Made::Enforcement { guardrail } => release(calls, cloud, guardrail).await,
+        Made::Enforcement { guardrail } => release(calls, cloud, guardrail, entry.id.as_deref()).await,
         Made::Policy { name } => {
             match known_or_found(calls, entry, async || policy_id(calls, cloud, name).await).await? {
                 Some(id) => delete_policy(calls, cloud, &id).await,
@@ -182,20 +182,30 @@ async fn delete_resource_policy(
     gone_with(calls, cloud, owner, guardrail, deleted).await
 }
 
-/// Deletes the account's configuration if it names a guardrail of this run.
-async fn release(calls: &Calling, cloud: &TwoAccounts, guardrail: &str) -> Result<(), Halt> {
+/// Deletes the account's configuration if it names a guardrail of this run. List may lag behind: what it doesn't show is
+/// deleted by the id that Put answered with.
+async fn release(
+    calls: &Calling,
+    cloud: &TwoAccounts,
+    guardrail: &str,
+    known: Option<&str>,
+) -> Result<(), Halt> {
+    let look = async || {
+        let listed = enforcements(calls, cloud).await?;
+        let ours = listed.iter().find(|one| one.guardrail_arn() == Some(guardrail));
+        Ok(match ours.and_then(|one| one.config_id()) {
+            Some(id) => Some(Some(id.to_owned())),
+            // Somebody else's is there instead, so this one isn't.
+            None if !listed.is_empty() => Some(None),
+            None => known.map(|id| Some(id.to_owned())),
+        })
+    };
+    let Some(Some(id)) = calls.until(LOOKED_FOR, look).await? else { return Ok(()) };
     let client = &cloud.member.bedrock;
-    for configuration in enforcements(calls, cloud).await? {
-        if configuration.guardrail_arn() != Some(guardrail) {
-            continue;
-        }
-        let id = configuration.config_id().unwrap_or_default();
-        let deleted = calls.call("DeleteEnforcedGuardrailConfiguration", async || {
-            client.delete_enforced_guardrail_configuration().config_id(id).send().await
-        });
-        gone(deleted.await?, &["ResourceNotFoundException"])?;
-    }
-    Ok(())
+    let deleted = calls.call("DeleteEnforcedGuardrailConfiguration", async || {
+        client.delete_enforced_guardrail_configuration().config_id(&id).send().await
+    });
+    gone(deleted.await?, &["ResourceNotFoundException"])
 }
 
 /// What the throw-away account itself enforces. List answers an error where there is nothing, or may.

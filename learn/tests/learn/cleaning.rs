@@ -146,6 +146,24 @@ async fn a_fault_at_any_call_leaves_nothing_and_misleads_nobody() {
     }
 }
 
+/// A list may be one write behind, as AWS's are.
+#[tokio::test]
+async fn lists_that_lag_hide_nothing_from_the_clean_up() {
+    let client = stage::client().await;
+    for (setting, _) in short_runs(&client).await {
+        let stage = stage_of(&client, &setting).await;
+        let before = stage.holdings();
+        for list in ["ListEnforcedGuardrailsConfiguration", "ListGuardrails", "ListPolicies"] {
+            stage.server.fault(Fault::new(FaultKind::LaggingRead).operation(list));
+        }
+        let context = format!("{:?}", setting.only);
+        let report = stage.run().await.expect("the account is empty");
+        assert!(report.conducted.left.is_empty(), "{context}: {:?}", report.conducted.left);
+        nothing_is_wrong(&report, &setting.switches, &context);
+        assert_eq!(stage.holdings(), before, "{context}");
+    }
+}
+
 /// The same at calls of a whole run, so that every clean-up between experiments is met as well.
 #[tokio::test]
 async fn a_whole_run_survives_the_same() {

@@ -130,6 +130,8 @@ async fn what_lingers_of_one_experiment_misleads_no_other() {
         world.settings.propagation_seconds = 30;
         world.settings.policy_publication_seconds = 5;
         world.settings.policy_enforcement_seconds = 45;
+        world.settings.policy_changes_seconds = 3;
+        world.settings.policy_type_seconds = 10;
         let mut set = BTreeMap::from([("two-configurations".to_owned(), "both".to_owned())]);
         if number % 2 == 1 {
             set.insert("model-lists".to_owned(), "either".to_owned());
