@@ -17,11 +17,15 @@ const EVERY_CALL: [&str; 2] = ["put-over-existing", "delete-organization-version
 /// Of the others only every so-manieth call is struck: they make the same things.
 const STEP: usize = 9;
 
+fn alone(switch: &str) -> Setting {
+    Setting { only: vec![switch.to_owned()], ..Setting::default() }
+}
+
 /// Runs of one experiment each, with the numbers of the calls at which something is to happen.
 async fn short_runs(client: &SdkConfig) -> Vec<(Setting, Vec<u32>)> {
     let mut runs = Vec::new();
     for (number, experiment) in experiments::all().filter(|one| !one.makes.is_empty()).enumerate() {
-        let setting = Setting { only: vec![experiment.switch.to_owned()], ..Setting::default() };
+        let setting = alone(experiment.switch);
         let stage = stage_of(client, &setting).await;
         stage.run().await.expect("the account is empty");
         let calls = stage.server.calls();
@@ -150,17 +154,46 @@ async fn a_fault_at_any_call_leaves_nothing_and_misleads_nobody() {
 #[tokio::test]
 async fn lists_that_lag_hide_nothing_from_the_clean_up() {
     let client = stage::client().await;
-    for (setting, _) in short_runs(&client).await {
-        let stage = stage_of(&client, &setting).await;
+    let enforcing = ["put-over-existing", "list-models", "enforced-trace", "cross-account-reference"];
+    let lagging = enforcing
+        .map(|switch| ("ListEnforcedGuardrailsConfiguration", switch, "PutEnforcedGuardrailConfiguration"));
+    let others = [
+        ("ListGuardrails", "put-over-existing", "CreateGuardrail"),
+        ("ListPolicies", "input-tags", "CreatePolicy"),
+        ("ListPolicies", "other-owners", "AttachPolicy"),
+    ];
+    for (list, switch, made) in lagging.into_iter().chain(others) {
+        let stage = stage_of(&client, &alone(switch)).await;
         let before = stage.holdings();
-        for list in ["ListEnforcedGuardrailsConfiguration", "ListGuardrails", "ListPolicies"] {
-            stage.server.fault(Fault::new(FaultKind::LaggingRead).operation(list));
-        }
-        let context = format!("{:?}", setting.only);
+        stage.server.fault(Fault::new(FaultKind::LaggingRead).operation(list));
         let report = stage.run().await.expect("the account is empty");
-        assert!(report.conducted.left.is_empty(), "{context}: {:?}", report.conducted.left);
-        nothing_is_wrong(&report, &setting.switches, &context);
-        assert_eq!(stage.holdings(), before, "{context}");
+        assert!(stage.writes().iter().any(|write| write == made), "{switch}");
+        assert!(report.conducted.left.is_empty(), "{switch}: {:?}", report.conducted.left);
+        nothing_is_wrong(&report, &BTreeMap::new(), switch);
+        assert_eq!(stage.holdings(), before, "{switch}");
+    }
+}
+
+/// A permission or a grant may be on its way: what AWS refuses once is no answer.
+#[tokio::test]
+async fn what_is_denied_once_is_no_answer() {
+    let client = stage::client().await;
+    let switches =
+        ["cross-account-reference", "put-without-grant", "delete-enforced-elsewhere", "wrong-identifier"];
+    for switch in switches {
+        for operation in
+            ["PutEnforcedGuardrailConfiguration", "DeleteGuardrail", "ApplyGuardrail", "Converse"]
+        {
+            for nth in 1..=3 {
+                let stage = stage_of(&client, &alone(switch)).await;
+                let denied = FaultKind::Denied { message: "not yet".to_owned() };
+                stage.server.fault(Fault::new(denied).operation(operation).nth(nth));
+                let report = stage.run().await.expect("the account is empty");
+                let context = format!("{switch}: {operation} {nth}");
+                nothing_is_wrong(&report, &BTreeMap::new(), &context);
+                assert!(report.is_complete(), "{context}: {:#}", report.json());
+            }
+        }
     }
 }
 
@@ -224,7 +257,7 @@ async fn what_cannot_be_removed_is_named_and_can_be_removed_later() {
 #[tokio::test]
 async fn a_second_ctrl_c_leaves_what_it_names() {
     let client = stage::client().await;
-    let setting = Setting { only: vec!["other-owners".to_owned()], ..Setting::default() };
+    let setting = alone("other-owners");
     let calls = number_of_calls(&client, &setting).await;
     let mut left_something = 0;
     for nth in 1..=calls {

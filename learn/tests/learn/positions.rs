@@ -188,6 +188,21 @@ async fn how_long_things_take_is_measured() {
     }
 }
 
+#[tokio::test]
+async fn a_model_that_does_not_answer_is_named() {
+    let client = stage::client().await;
+    let only = vec!["enforced-trace".to_owned(), "other-owners".to_owned(), "paths".to_owned()];
+    let mut stage = Stage::set(&client, Setting { only, ..Setting::default() }).await;
+    stage.wanted.means.model = "no.such-model-v1:0".to_owned();
+    let report = stage.run().await.expect("the account is empty");
+    for switch in ["enforced-trace", "other-owners"] {
+        let Learned::NotFoundOut(why) = answer(&report, switch) else { panic!("{switch}") };
+        assert!(why.contains("no.such-model-v1:0 doesn't answer") && why.contains("--model"), "{why}");
+    }
+    assert_eq!(*answer(&report, "paths"), Learned::Position("present"));
+    assert!(!report.is_complete());
+}
+
 /// What the report says of switches can be put to the simulator as it is.
 #[tokio::test]
 async fn the_report_speaks_the_words_of_the_simulator() {
