@@ -183,7 +183,8 @@ impl Lab {
     pub async fn trap(&self, owner: Party, label: &str, key: Option<&str>) -> Result<Trap, Halt> {
         let client = &self.cloud.side(owner)?.bedrock;
         let name = self.name(label);
-        let (word, marker) = (format!("tungsten-{label}-{}", self.run), format!("stopped by {name}"));
+        // Letters and digits only, so that no filter takes it for several words.
+        let (word, marker) = (format!("tungsten{label}{}", self.run), format!("stopped by {name}"));
         let number = self.record(Made::Guardrail { owner, name: name.clone() })?;
         let unbuilt = |error: aws_sdk_bedrock::error::BuildError| Halt::Because(error.to_string());
         let words = GuardrailWordConfig::builder().text(&word).build().map_err(unbuilt)?;

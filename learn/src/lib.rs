@@ -36,11 +36,11 @@ use arguments::{Arguments, CleanUpArguments, LearnCommand, ReportForm, RunArgume
 use calls::{Calling, Halt};
 use clock::MachineClock;
 use cloud::{Parties, loader};
-use consent::Consent;
+use consent::{Consent, NoConsent};
 use journal::Journal;
 use lab::Means;
 use session::{NotBegun, RunRequest};
-use stop::Stop;
+use stop::{Stop, Teller};
 
 /// Everything that was tried was found out, and nothing is left.
 const OK: u8 = 0;
@@ -50,6 +50,8 @@ const INCOMPLETE: u8 = 1;
 const WRONG: u8 = 2;
 /// Nothing was made.
 const NOTHING_MADE: u8 = 3;
+/// Standard output can't be written; nothing is left.
+const UNTOLD: u8 = 5;
 /// Something is left.
 const LEFT: u8 = 6;
 /// It was interrupted, and nothing is left.
@@ -69,8 +71,11 @@ pub fn main() -> ExitCode {
         .block_on(async {
             match arguments.command {
                 LearnCommand::List => {
-                    println!("{}", described());
-                    OK
+                    if told(&described()) {
+                        OK
+                    } else {
+                        UNTOLD
+                    }
                 }
                 LearnCommand::Run(run) => run_command(&run).await,
                 LearnCommand::CleanUp(clean_up) => clean_up_command(&clean_up).await,
@@ -101,18 +106,21 @@ pub fn described() -> String {
 }
 
 async fn run_command(run: &RunArguments) -> u8 {
-    let Ok(calls) = begin() else { return NOTHING_MADE };
+    let (teller, calls) = begin();
     let config = loader(run.region.clone()).load().await;
     let wanted = wanted(run);
     let mut consent = |announcement: &str| {
         eprint!("{announcement}");
-        if let Some(consent) = &run.consent {
-            return Consent::given(&run.account, consent);
-        }
-        eprint!("Type the account's id to agree: ");
-        // A prompt that isn't seen is answered by nobody.
-        drop(std::io::stderr().flush());
-        Consent::typed(&run.account, &mut std::io::stdin().lock())
+        let consent = if let Some(consent) = &run.consent {
+            Consent::given(&run.account, consent)?
+        } else {
+            eprint!("Type the account's id to agree: ");
+            // A prompt that isn't seen is answered by nobody.
+            drop(std::io::stderr().flush());
+            Consent::typed(&run.account, &mut std::io::stdin().lock())?
+        };
+        // Until now nothing was made, and a signal ended the program.
+        if hears_signals(&teller) { Ok(consent) } else { Err(NoConsent) }
     };
     let progress = |what: &str| eprintln!("{what}");
     let report = match session::run(&calls, config, &wanted, &mut consent, &progress).await {
@@ -130,13 +138,16 @@ async fn run_command(run: &RunArguments) -> u8 {
         ReportForm::Text => report.text(),
         ReportForm::Json => format!("{:#}\n", report.json()),
     };
-    print!("{text}");
+    let is_told = told(&text);
     if !report.conducted.left.is_empty() {
         eprintln!(
             "guardrail-learn: something is left; `clean-up --journal {}` tries again",
             run.journal.display()
         );
         return LEFT;
+    }
+    if !is_told {
+        return UNTOLD;
     }
     match (calls.is_stopping(), report.is_complete()) {
         (true, _) => INTERRUPTED,
@@ -146,21 +157,20 @@ async fn run_command(run: &RunArguments) -> u8 {
 }
 
 async fn clean_up_command(arguments: &CleanUpArguments) -> u8 {
-    let Ok(calls) = begin() else { return NOTHING_MADE };
+    let (teller, calls) = begin();
+    if !hears_signals(&teller) {
+        return NOTHING_MADE;
+    }
     let Some(config) = config_of(&arguments.journal).await else { return NOTHING_MADE };
     match session::clean_up(&calls, config, &arguments.journal).await {
         Ok(cleaned) => {
             for stays in &cleaned.staying {
-                println!("stays as it is: {stays}");
+                eprintln!("stays as it is: {stays}");
             }
             for left in &cleaned.left {
-                println!("LEFT: {}: {}", left.what, left.why);
+                eprintln!("LEFT: {}: {}", left.what, left.why);
             }
-            if cleaned.left.is_empty() {
-                println!("nothing is left");
-                return OK;
-            }
-            LEFT
+            if cleaned.left.is_empty() { OK } else { LEFT }
         }
         Err(not_begun) => {
             eprintln!("guardrail-learn: {not_begun}");
@@ -180,15 +190,29 @@ async fn config_of(journal: &Path) -> Option<SdkConfig> {
     }
 }
 
-/// Hears signals from now on.
-fn begin() -> Result<Calling, ()> {
-    match Stop::listen() {
-        Ok(stop) => Ok(Calling::new(Rc::new(MachineClock::start()), stop)),
-        Err(why) => {
-            eprintln!("guardrail-learn: signals can't be heard, so it couldn't clean up after Ctrl-C: {why}");
-            Err(())
-        }
+/// How calls are made, and who ends that.
+fn begin() -> (Teller, Calling) {
+    let (teller, stop) = Stop::told();
+    (teller, Calling::new(Rc::new(MachineClock::start()), stop))
+}
+
+/// Hears signals from now on; says whether it can.
+fn hears_signals(teller: &Teller) -> bool {
+    let heard = teller.listen();
+    if let Err(why) = &heard {
+        eprintln!("guardrail-learn: signals can't be heard, so it couldn't clean up after Ctrl-C: {why}");
     }
+    heard.is_ok()
+}
+
+/// Whether standard output took a text. What was made is removed by then.
+fn told(text: &str) -> bool {
+    let mut out = std::io::stdout().lock();
+    let told = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    if let Err(why) = &told {
+        eprintln!("guardrail-learn: standard output can't be written: {why}");
+    }
+    told.is_ok()
 }
 
 fn wanted(run: &RunArguments) -> RunRequest {

@@ -17,6 +17,20 @@ impl Teller {
     pub fn tell(&self) {
         self.0.send_modify(|times| *times += 1);
     }
+
+    /// Tells of the signals of this process, which don't end it by themselves from now on.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn listen(&self) -> io::Result<()> {
+        let (teller, mut signals) = (Teller(self.0.clone()), Signals::new()?);
+        tokio::spawn(async move {
+            while signals.next().await.is_some() {
+                teller.tell();
+            }
+        });
+        Ok(())
+    }
 }
 
 impl Stop {
@@ -24,21 +38,6 @@ impl Stop {
     pub fn told() -> (Teller, Stop) {
         let (sender, receiver) = watch::channel(0);
         (Teller(sender), Stop(receiver))
-    }
-
-    /// One that hears the signals of this process, which don't end it by themselves from now on.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn listen() -> io::Result<Stop> {
-        let (teller, stop) = Stop::told();
-        let mut signals = Signals::new()?;
-        tokio::spawn(async move {
-            while signals.next().await.is_some() {
-                teller.tell();
-            }
-        });
-        Ok(stop)
     }
 
     /// Whether it was told that many times.

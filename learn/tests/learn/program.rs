@@ -69,7 +69,7 @@ async fn what_is_typed_is_the_consent() {
         let input = folder.path().join("input");
         std::fs::write(&input, typed).expect("a file");
         let mut command = run(&stage, folder.path());
-        command.args(["--only", "sid"]).stdin(std::fs::File::open(&input).expect("a file"));
+        command.args(["--only", "updated-by"]).stdin(std::fs::File::open(&input).expect("a file"));
         let ended = output(command).await;
         assert_eq!(ended.status.code(), Some(code), "{typed:?}: {}", text(&ended.stderr));
         let after = stage.server.calls().iter().filter(|call| call.write).count();
