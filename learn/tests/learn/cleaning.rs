@@ -227,13 +227,10 @@ async fn a_whole_run_survives_the_same() {
 #[tokio::test]
 async fn what_cannot_be_removed_is_named_and_can_be_removed_later() {
     let client = stage::client().await;
-    for operation in [
-        "DeleteGuardrail",
-        "DeleteEnforcedGuardrailConfiguration",
-        "DetachPolicy",
-        "DeletePolicy",
-        "DeleteResourcePolicy",
-    ] {
+    // A resource policy goes with its guardrail, so it is left only with that.
+    for operation in
+        ["DeleteGuardrail", "DeleteEnforcedGuardrailConfiguration", "DetachPolicy", "DeletePolicy"]
+    {
         let only = vec!["put-over-existing".to_owned(), "other-owners".to_owned(), "sid".to_owned()];
         let stage = Stage::set(&client, Setting { only, ..Setting::default() }).await;
         let before = stage.holdings();
