@@ -17,6 +17,7 @@ pub(crate) mod functions;
 pub(crate) mod guardrail;
 pub(crate) mod guardrails;
 pub(crate) mod handshake;
+pub(crate) mod history;
 pub(crate) mod iam;
 pub(crate) mod ids;
 pub(crate) mod inference;
@@ -60,6 +61,7 @@ use clock::Clock;
 use event::EmittedEvent;
 use functions::Function;
 use handshake::Handshake;
+use history::ModelCall;
 use iam::Role;
 use ids::Ids;
 use inference::FoundationModel;
@@ -113,6 +115,8 @@ pub struct Model {
     pub(crate) emitted: u64,
     pub(crate) put_events: Vec<PutEvent>,
     pub(crate) put: u64,
+    pub(crate) model_calls: Vec<ModelCall>,
+    pub(crate) model_calls_made: u64,
     pub(crate) ids: Ids,
 }
 

@@ -60,8 +60,10 @@ pub(crate) fn carry_out(
 
 /// Whether an operation changes anything when it succeeds. What isn't modelled never does.
 pub(crate) fn writes(service: &str, operation: &str) -> bool {
-    let reads =
-        ["Get", "BatchGet", "List", "Scan", "Describe", "Apply", "Converse", "Invoke", "Assume", "Simulate"];
+    let reads = [
+        "Get", "BatchGet", "List", "Lookup", "Scan", "Describe", "Apply", "Converse", "Invoke", "Assume",
+        "Simulate",
+    ];
     let modelled = SCHEMA.services.get(service).is_some_and(|known| known.operations.contains_key(operation));
     modelled && !reads.iter().any(|prefix| operation.starts_with(prefix))
 }

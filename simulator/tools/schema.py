@@ -53,7 +53,7 @@ OPERATIONS = {
     "events": ["DescribeEventBus", "ListRules", "ListTargetsByRule", "PutEvents"],
     "kms": ["DescribeKey", "GetKeyPolicy"],
     "iam": ["GetRole", "ListRoles", "ListUsers", "SimulatePrincipalPolicy"],
-    "cloudtrail": ["DescribeTrails", "GetEventSelectors", "GetTrailStatus"],
+    "cloudtrail": ["DescribeTrails", "GetEventSelectors", "GetTrailStatus", "LookupEvents"],
     "cloudformation": ["DescribeStackSet", "ListStackInstances"],
     "lambda": ["GetFunctionRecursionConfig", "ListEventSourceMappings"],
     "sns": ["ListSubscriptionsByTopic"],

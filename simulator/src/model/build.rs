@@ -40,6 +40,8 @@ impl Model {
             emitted: 0,
             put_events: Vec::new(),
             put: 0,
+            model_calls: Vec::new(),
+            model_calls_made: 0,
             trails: world.trails.clone(),
             event_buses: world.event_buses.clone(),
             bus_rules: world.bus_rules.clone(),

@@ -25,6 +25,9 @@ pub(crate) fn carry_out(
     input: &Input,
 ) -> Result<Output, ApiError> {
     model.require_bedrock(caller.account(), &caller.region)?;
+    if operation.starts_with("Converse") || operation.starts_with("InvokeModel") {
+        model.remember_call(caller, operation);
+    }
     match operation {
         other if compatible::is_one(other) => compatible::carry_out(model, caller, operation, input),
         "ApplyGuardrail" => apply_guardrail(model, caller, input),

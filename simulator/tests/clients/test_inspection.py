@@ -1,5 +1,6 @@
 """What whoever checks a deployment asks for: principals, trails, rules, StackSets."""
 
+import datetime
 import json
 import urllib.parse
 
@@ -187,6 +188,31 @@ def test_trails_are_seen_where_they_log(simulator):
     [advanced] = here.get_event_selectors(TrailName="own")["AdvancedEventSelectors"]
     assert {"Field": "readOnly", "Equals": ["false"]} in advanced["FieldSelectors"]
     assert code_of(member.get_trail_status, Name="own") == "TrailNotFoundException"
+
+
+def test_the_event_history_has_calls_of_models(simulator):
+    member, runtime = simulator.client("cloudtrail", MEMBER), simulator.client("bedrock-runtime", MEMBER)
+    named = [{"AttributeKey": "EventName", "AttributeValue": "Converse"}]
+    assert member.lookup_events(LookupAttributes=named)["Events"] == []
+    messages = [{"role": "user", "content": [{"text": "hello"}]}]
+    for _ in range(3):
+        runtime.converse(modelId="amazon.nova-pro-v1:0", messages=messages)
+    # One that is refused is told, too.
+    assert code_of(runtime.invoke_model, modelId="no.such-model-v1:0", body="{}") == "ValidationException"
+    first = member.lookup_events(LookupAttributes=named, MaxResults=2)
+    second = member.lookup_events(LookupAttributes=named, NextToken=first["NextToken"])
+    events = first["Events"] + second["Events"]
+    assert [event["EventName"] for event in events] == ["Converse"] * 3
+    told = json.loads(events[0]["CloudTrailEvent"])
+    assert (told["eventSource"], told["readOnly"]) == ("bedrock.amazonaws.com", True)
+    assert "Boto3" in told["userAgent"]
+    assert len(member.lookup_events()["Events"]) == 4
+    later = events[0]["EventTime"] + datetime.timedelta(seconds=1)
+    assert member.lookup_events(StartTime=later)["Events"] == []
+    for other in (simulator.client("cloudtrail"), simulator.client("cloudtrail", MEMBER, "eu-west-1")):
+        assert other.lookup_events()["Events"] == []
+    unknown = [{"AttributeKey": "Username", "AttributeValue": "ann"}]
+    assert code_of(member.lookup_events, LookupAttributes=unknown) == "InvalidLookupAttributesException"
 
 
 def test_buses_rules_and_their_targets_are_shown(simulator):
