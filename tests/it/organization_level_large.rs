@@ -68,7 +68,10 @@ fn with_others(stack: &Stack, count: usize) {
                 ..CreateOrganizationPolicy::default()
             };
             let id = model.create_policy(caller, wanted)?.id.clone();
-            model.attach_policy(caller, &id, [PAYMENTS, SHIPPING, PLAYGROUND][number % 3])?;
+            // Ten may be attached to one point; the keeper reads the others as well.
+            if number < 24 {
+                model.attach_policy(caller, &id, [PAYMENTS, SHIPPING, PLAYGROUND][number % 3])?;
+            }
         }
         Ok(())
     });
