@@ -25,11 +25,14 @@ pub(crate) fn settings() -> Context {
         controls_path: Some("/guardrail-keeper/controls".to_owned()),
         hub: Some("111111111111".parse().expect("an account")),
         baseline: Some(Known {
-            owner: "222222222222".parse().expect("an account"),
+            owners: ["222222222222".parse().expect("an account")].into(),
             // The example baseline's placement is `auto`, so that any account may have a copy.
             copies: true,
             regions: ["us-east-1", "eu-west-1"]
-                .map(|region| (region.parse().expect("a Region"), Guardrails::Any))
+                .map(|region| {
+                    let owner = "222222222222".parse().expect("an account");
+                    (region.parse().expect("a Region"), [(owner, Guardrails::Any)].into())
+                })
                 .into(),
         }),
         now: None,

@@ -1,7 +1,7 @@
 //! Units of work. At most one run per group at a time: that is what makes one writer each.
 //!
 //! Two ways lead through the queues. A [`Task`] lies in the FIFO queue, one at a time for each account
-//! and for each Region of the owner's. An [`Errand`] lies in the standard queue, where events come in,
+//! and for each Region of each owner. An [`Errand`] lies in the standard queue, where events come in,
 //! too: it may wait there without blocking other work.
 
 mod cause;
@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::ids::{AccountId, GuardrailArn, Region};
+use crate::ids::{AccountId, GuardrailArn, Region, Target};
 use crate::organization::AccountPlacement;
 use crate::trigger::Regions;
 
@@ -36,7 +36,7 @@ pub use sender::{FloodPace, OtherGuardrails, Sender};
 pub enum Task {
     /// Make one account agree with the baseline. Only this kind writes in the account.
     Account(AccountTask),
-    /// Make the guardrails of one Region usable by the organization. Only this kind writes their
+    /// Make the guardrails of one owner in one Region usable by the organization. Only this kind writes their
     /// resource policies.
     Owner(OwnerTask),
     /// Make the organization's Bedrock policies agree with the baseline. Only this kind writes them.
@@ -60,12 +60,16 @@ pub struct AccountTask {
     pub cause: Cause,
 }
 
-/// Work on the owner account's guardrails in one Region.
+/// Work on the guardrails of one owner account in one Region.
 ///
 /// By Region and not by ARN: a guardrail that is looked up by name has no ARN before the lookup,
 /// and one that was deleted and made anew has another. One Region's run includes each of its guardrails.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnerTask {
+    /// The owner account. `None` where the event doesn't name one, and in messages of an earlier version: then a task for
+    /// each owner is queued, and nothing else is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<AccountId>,
     /// The Region.
     pub region: Region,
     /// Whose users are to be looked at afterwards.
@@ -111,18 +115,43 @@ impl AccountTask {
 
 impl OwnerTask {
     /// Work that nothing follows.
-    pub fn new(region: Region, cause: &Cause) -> OwnerTask {
+    pub fn new(Target { account, region }: Target, cause: &Cause) -> OwnerTask {
+        OwnerTask { owner: Some(account), ..OwnerTask::of_each_owner(region, cause) }
+    }
+
+    /// Work for each owner in a Region, that nothing follows.
+    pub fn of_each_owner(region: Region, cause: &Cause) -> OwnerTask {
         let cause = cause.clone();
-        OwnerTask { region, then: Then::Nothing, others: None, swept_since: None, is_addition: false, cause }
+        OwnerTask {
+            owner: None,
+            region,
+            then: Then::Nothing,
+            others: None,
+            swept_since: None,
+            is_addition: false,
+            cause,
+        }
+    }
+
+    /// The owner account, where the task or what it is about names one.
+    pub fn named_owner(&self) -> Option<&AccountId> {
+        let of_others = || self.others.as_ref().map(|others| &others.account);
+        match (&self.owner, &self.then) {
+            (Some(owner), _) => Some(owner),
+            (None, Then::LookAtUsersOf(Some(guardrail))) => Some(&guardrail.account),
+            (None, Then::LookAtUsersOf(None) | Then::Nothing) => of_others(),
+        }
     }
 }
 
 impl Task {
-    /// The FIFO message group: the account, the owner's Region, or the organization.
+    /// The FIFO message group: the account, the owner's account and Region, or the organization. A task for each owner
+    /// in a Region has the group that earlier versions used for their only owner; it writes nothing.
     pub fn group(&self) -> String {
         match self {
             Task::Account(task) => task.account.to_string(),
-            Task::Owner(task) => format!("owner.{}", task.region),
+            Task::Owner(OwnerTask { owner: Some(owner), region, .. }) => format!("owner.{owner}.{region}"),
+            Task::Owner(OwnerTask { owner: None, region, .. }) => format!("owner.{region}"),
             Task::Organization(_) => "organization".to_owned(),
         }
     }
@@ -256,6 +285,7 @@ mod tests {
     #[test]
     fn what_is_put_back_is_the_same_work_one_try_later() {
         let owner = OwnerTask {
+            owner: Some("222222222222".parse().unwrap()),
             region: "us-east-1".parse().unwrap(),
             then: Then::Nothing,
             others: None,
@@ -275,6 +305,7 @@ mod tests {
     #[test]
     fn what_got_something_done_is_the_same_work_with_short_pauses() {
         let owner = OwnerTask {
+            owner: Some("222222222222".parse().unwrap()),
             region: "us-east-1".parse().unwrap(),
             then: Then::Nothing,
             others: None,
@@ -294,6 +325,7 @@ mod tests {
     #[test]
     fn a_task_survives_the_queue() {
         let owner = Task::Owner(OwnerTask {
+            owner: Some("222222222222".parse().unwrap()),
             region: "us-east-1".parse().unwrap(),
             then: Then::LookAtUsersOf(Some(
                 "arn:aws:bedrock:us-east-1:222222222222:guardrail/base".parse().unwrap(),

@@ -35,7 +35,7 @@ pub(super) async fn originals(
             continue;
         };
         let copy_key = guardrail.and_then(|guardrail| guardrail.copy_keys.get(&region)).cloned();
-        let original = match keeper.cloud.session(&baseline.owner).await {
+        let original = match keeper.cloud.session(&arn.account).await {
             Ok(session) => Reader::new(&session, &region).original(arn, source.version).await,
             Err(failure) => Err(NoOriginal::Unreadable(failure)),
         };

@@ -174,10 +174,8 @@ impl Setup {
             keeper.ledger().change_revision_approval(counted).await.unwrap();
             server.clear_calls();
         }
-        let owner =
-            Baseline::parse(&baseline).map_or(OWNER.to_owned(), |baseline| baseline.owner.to_string());
         let organization = variables.get("KEEPER_ORGANIZATION_ROLE").map(String::as_str);
-        let recorder = Recorder::new(hub, &owner, organization, &baseline);
+        let recorder = Recorder::new(hub, organization, &baseline);
         World { server, keeper, clock, folder, variables, patience, hub, recorder }
     }
 }

@@ -58,7 +58,6 @@ impl Told<'_> {
             now: self.now,
             oldest: Timestamp::MIN,
             revision: Some(&baseline.revision),
-            owner: &baseline.owner,
         };
         let truth = Truth { setting: self.setting, wants: self.wants, book: self.book };
         let mut good = 0;

@@ -9,6 +9,7 @@ mod hostile;
 mod levels;
 mod models;
 mod organization;
+mod owners;
 mod schema;
 mod spared;
 mod values;

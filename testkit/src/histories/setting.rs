@@ -139,6 +139,11 @@ impl Setting {
         format!("1{:011}", self.seed % 100_000_000_000)
     }
 
+    /// The message group of the owner's tasks in a Region.
+    pub fn owner_group(&self, region: &str) -> String {
+        format!("owner.{}.{region}", self.owner())
+    }
+
     pub fn owner(&self) -> String {
         format!("2{:011}", self.seed % 100_000_000_000)
     }

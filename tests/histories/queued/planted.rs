@@ -380,7 +380,7 @@ fn release(setting: &Setting, wants: &Wants, book: &Book, model: &mut Model, acc
 
 /// Takes the grant back where somebody who enforces the guardrail can't be asked.
 fn withdraw(setting: &Setting, wants: &Wants, model: &mut Model, group: &str) -> bool {
-    let Some(region) = group.strip_prefix("owner.").filter(|_| wants.mode == Mode::Sync) else {
+    let Some(region) = region_of_owner(group).filter(|_| wants.mode == Mode::Sync) else {
         return false;
     };
     let Some(arn) = model.guardrail_arn(&setting.owner(), region, GUARDRAIL).map(str::to_owned) else {

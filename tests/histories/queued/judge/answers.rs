@@ -36,10 +36,14 @@ impl OldAnswers {
 
     /// Whether one of them can be what a look at an account in a Region rests on that began at a certain time.
     pub(super) fn may_matter_to(&self, account: &str, region: &str, began: Timestamp) -> bool {
-        let owner = format!("owner.{region}");
         let open = |it: &&OldAnswer| it.until.is_none_or(|until| is_kept(until, began));
-        self.0.iter().filter(open).any(|it| it.group == account || it.group == owner)
+        self.0.iter().filter(open).any(|it| it.group == account || region_of_owner(&it.group) == Some(region))
     }
+}
+
+/// The Region of an owner's message group.
+pub(crate) fn region_of_owner(group: &str) -> Option<&str> {
+    Some(group.strip_prefix("owner.")?.split_once('.')?.1)
 }
 
 /// Whether a process may still go by what was there until a certain time when an invocation begins.
