@@ -53,7 +53,9 @@ pub(crate) fn central_settings() -> Context {
 fn other_settings() -> [Context; 2] {
     let mut central = central_settings();
     if let Some(baseline) = &mut central.baseline {
-        baseline.regions.insert("us-east-1".parse().expect("a Region"), Guardrails::Only(BTreeSet::new()));
+        let none = baseline.owners.iter().map(|owner| (owner.clone(), Guardrails::Only(BTreeSet::new())));
+        let none = none.collect();
+        baseline.regions.insert("us-east-1".parse().expect("a Region"), none);
     }
     central.now = Some(1_800_000_000);
     central.max_age_seconds = Some(86_400);

@@ -284,8 +284,7 @@ impl Ledger {
         if let Some(snapshot) = self.get(&format!("{OWNER_SNAPSHOTS}{owner}")).await? {
             return Ok(Some(snapshot));
         }
-        let earlier: Option<OwnerSnapshot> =
-            self.get(&format!("{OWNER_SNAPSHOTS}{}", owner.region)).await?;
+        let earlier: Option<OwnerSnapshot> = self.get(&format!("{OWNER_SNAPSHOTS}{}", owner.region)).await?;
         Ok(earlier.and_then(|earlier| earlier.of_owner(&owner.account)))
     }
 

@@ -307,7 +307,10 @@ impl Followed {
             output::print_done(format_args!("{target} not looked at yet"));
         }
         for owner in &self.owners {
-            output::print_done(format_args!("Region {} of the owner {} not looked at yet", owner.region, owner.account));
+            output::print_done(format_args!(
+                "Region {} of the owner {} not looked at yet",
+                owner.region, owner.account
+            ));
         }
         if let Some(level) = &self.level {
             match &level.look {

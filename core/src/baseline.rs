@@ -27,7 +27,9 @@ pub use self::membership::NamedIds;
 pub use self::problem::{InvalidBaseline, Problem, Severity};
 use self::problem::{Problems, TextPlace};
 use crate::enforcement::{Guarding, Models};
-use crate::ids::{AccountId, GuardrailArn, GuardrailVersion, KmsKeyArn, OrganizationId, Region, Target, text_id};
+use crate::ids::{
+    AccountId, GuardrailArn, GuardrailVersion, KmsKeyArn, OrganizationId, Region, Target, text_id,
+};
 use crate::organization::OrgPath;
 use crate::words::words;
 

@@ -303,6 +303,35 @@ mod tests {
     }
 
     #[test]
+    fn each_owner_has_a_group_in_each_region() {
+        let of = |owner: &str| Task::Owner(OwnerTask::new(owner.parse().unwrap(), &cause("e", 0)));
+        let (first, second) = (of("222222222222/us-east-1"), of("111111111111/us-east-1"));
+        assert_eq!(first.group(), "owner.222222222222.us-east-1");
+        assert_eq!(second.group(), "owner.111111111111.us-east-1");
+        assert_ne!(first.group(), of("222222222222/eu-west-1").group());
+        assert_ne!(first.deduplication_id(), second.deduplication_id());
+    }
+
+    #[test]
+    fn a_message_of_an_earlier_version_is_for_each_owner_or_for_the_one_that_it_is_about() {
+        let text = |rest: &str| {
+            let cause = serde_json::to_value(cause("e", 0)).unwrap();
+            format!(r#"{{"kind":"owner","region":"us-east-1","swept_since":null,"cause":{cause},{rest}}}"#)
+        };
+        let read = |rest: &str| match serde_json::from_str::<Task>(&text(rest)).unwrap() {
+            Task::Owner(task) => (Task::Owner(task.clone()).group(), task.named_owner().cloned()),
+            other => panic!("{other:?}"),
+        };
+        let group = "owner.us-east-1".to_owned();
+        assert_eq!(read(r#""then":"nothing""#), (group.clone(), None));
+        let guardrail =
+            r#""then":{"look_at_users_of":"arn:aws:bedrock:us-east-1:222222222222:guardrail/base"}"#;
+        assert_eq!(read(guardrail), (group.clone(), Some("222222222222".parse().unwrap())));
+        let others = r#""then":{"look_at_users_of":null},"others":{"account":"222222222222","but":[]}"#;
+        assert_eq!(read(others), (group, Some("222222222222".parse().unwrap())));
+    }
+
+    #[test]
     fn what_got_something_done_is_the_same_work_with_short_pauses() {
         let owner = OwnerTask {
             owner: Some("222222222222".parse().unwrap()),

@@ -71,9 +71,8 @@ pub(super) async fn read_catalog(
 /// All guardrails of the baseline, from owner snapshots since then, without resource policies.
 pub(super) async fn recorded_catalog(keeper: &Keeper, baseline: &Baseline, since: Timestamp) -> Catalog {
     let owners = baseline.owner_targets();
-    let known = join_all(
-        owners.iter().map(async |owner| keeper.ledger.owner_snapshot(owner).await.ok().flatten()),
-    );
+    let known =
+        join_all(owners.iter().map(async |owner| keeper.ledger.owner_snapshot(owner).await.ok().flatten()));
     let known: BTreeMap<&Target, OwnerSnapshot> = owners
         .iter()
         .zip(known.await)
@@ -81,7 +80,9 @@ pub(super) async fn recorded_catalog(keeper: &Keeper, baseline: &Baseline, since
         .collect();
     let mut catalog = Catalog::default();
     for ((key, region), source) in sources(baseline, &Regions::All) {
-        let entry = known.get(&owner_of(baseline, &key, &region)).and_then(|snapshot| snapshot.look_up(&key, &source, false));
+        let entry = known
+            .get(&owner_of(baseline, &key, &region))
+            .and_then(|snapshot| snapshot.look_up(&key, &source, false));
         catalog.entries.extend(entry.map(|(entry, _)| ((key, region), entry)));
     }
     catalog
@@ -186,8 +187,11 @@ async fn look_up(keeper: &Keeper, baseline: &Baseline, wanted: Sources) -> Catal
     });
     let resource_policies = join_all(resource_policies).await.into_iter().collect();
     let expired = |entry: &CatalogEntry| matches!(&entry.unusable, Some(Unusable::Unreadable { failure }) if failure.code == Code::ExpiredCredentials);
-    let expired: BTreeSet<&AccountId> =
-        entries.iter().filter(|(_, entry)| expired(entry)).map(|((key, _), _)| baseline.owner_of(key)).collect();
+    let expired: BTreeSet<&AccountId> = entries
+        .iter()
+        .filter(|(_, entry)| expired(entry))
+        .map(|((key, _), _)| baseline.owner_of(key))
+        .collect();
     for owner in expired {
         keeper.cloud.forget_session(owner).await;
     }
@@ -242,7 +246,8 @@ struct OwnerSessions(BTreeMap<AccountId, Result<Session, Failure>>);
 
 impl OwnerSessions {
     async fn of(keeper: &Keeper, owners: BTreeSet<&AccountId>) -> OwnerSessions {
-        let sessions = owners.into_iter().map(async |owner| (owner.clone(), keeper.cloud.session(owner).await));
+        let sessions =
+            owners.into_iter().map(async |owner| (owner.clone(), keeper.cloud.session(owner).await));
         OwnerSessions(join_all(sessions).await.into_iter().collect())
     }
 

@@ -155,7 +155,9 @@ async fn look(
         let ours = grants.into_iter().filter(|(resource, _)| here(resource) && !is_needed(resource));
         let ours: Grants = ours.collect();
         if !ours.is_empty() {
-            let everybody = seen_by_the_sweep(keeper, since, &Regions::Only(BTreeSet::from([owner.region.clone()]))).await;
+            let everybody =
+                seen_by_the_sweep(keeper, since, &Regions::Only(BTreeSet::from([owner.region.clone()])))
+                    .await;
             lost.extend(withdraw(keeper, baseline, &mut plan, &ours, &catalog, &everybody).await);
         }
     }

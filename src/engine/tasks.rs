@@ -193,12 +193,7 @@ pub(super) async fn owner_task(
 
 /// The same task for each owner in its Region by either baseline, or for the one that it is about. Nothing is written here:
 /// only a task that names its owner has that owner's group.
-fn for_each_owner(
-    keeper: &Keeper,
-    task: &OwnerTask,
-    present: &Baseline,
-    followed: &Baseline,
-) -> Vec<Effect> {
+fn for_each_owner(keeper: &Keeper, task: &OwnerTask, present: &Baseline, followed: &Baseline) -> Vec<Effect> {
     let owners: BTreeSet<AccountId> = match task.named_owner() {
         Some(owner) => BTreeSet::from([owner.clone()]),
         None => {

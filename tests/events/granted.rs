@@ -344,6 +344,7 @@ fn statements(path: &str, resource: &str, Shape { copies, owns, level }: Shape) 
         ("HasGuardrailKeys", "true"),
         ("MakesLedger", "true"),
         ("HubOwnsGuardrails", condition(owns)),
+        ("HubIsAnOwner", condition(owns)),
         ("OwnsGuardrails", condition(owns)),
         ("MemberRoleName", "GuardrailKeeperMember"),
         ("ManagementAccountId", OTHER),

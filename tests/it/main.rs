@@ -52,6 +52,8 @@ mod organization_level_faults;
 mod organization_level_histories;
 mod organization_level_many;
 mod outcomes;
+mod owners;
+mod owners_histories;
 mod placing;
 mod policies;
 mod policy_text;

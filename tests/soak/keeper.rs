@@ -13,7 +13,6 @@ use std::time::Duration;
 use guardrail_keeper::cloud::{Access, Patience, Rates};
 use guardrail_keeper::engine::{self, Keeper};
 use guardrail_keeper::handler::{Deadline, handle_until};
-use guardrail_keeper::ids::Target;
 use guardrail_keeper::ledger::LedgerError;
 use guardrail_keeper::settings::{Purpose, Settings};
 use serde::Serialize;
@@ -122,7 +121,7 @@ async fn weigh(keeper: &Keeper) -> Result<Weight, LedgerError> {
     weight.others += bytes_of(&ledger.revision_approval().await?);
     weight.others += bytes_of(&ledger.last_good().await?) + bytes_of(&ledger.last_approved().await?);
     for region in crate::stage::REGIONS {
-        let owner = Target { account: OWNER.parse()?, region: region.parse()? };
+        let owner = format!("{OWNER}/{region}").parse().expect("it is a target");
         weight.others += bytes_of(&ledger.owner_snapshot(&owner).await?);
     }
     Ok(weight)

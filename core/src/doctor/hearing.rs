@@ -153,7 +153,8 @@ impl Hearing {
     /// What has to come from the hub's default bus to people: what AWS tells there of the hub's own account.
     pub fn to_people_at_once(&self) -> Vec<Listens> {
         let hub = self.hub.as_ref();
-        let management = self.management.as_ref().filter(|management| self.at_home && Some(*management) == hub);
+        let management =
+            self.management.as_ref().filter(|management| self.at_home && Some(*management) == hub);
         let owners = self.owners.iter().filter(|owner| Some(*owner) == hub);
         let mut needs = self.told_by_aws(management, owners);
         // The keeper follows a text in mode `audit` before it is counted, and one that is replaced before that is never

@@ -319,4 +319,32 @@ assignments: [{ targets: [r-exam], guardrail: corporate }]
         assert_eq!(newly_open(&other, &open), other);
         assert!(open[&resource].iter().any(|words| words.contains("every AWS account")), "{open:?}");
     }
+
+    #[test]
+    fn a_snapshot_of_an_earlier_version_says_of_an_owner_what_is_that_owners() {
+        let guardrail: GuardrailArn =
+            "arn:aws:bedrock:us-east-1:222222222222:guardrail/base".parse().unwrap();
+        let resource = Resource::Guardrail(guardrail.clone());
+        let entry = CatalogEntry { arn: Some(guardrail), ..CatalogEntry::unusable(gone()) };
+        let key = |key: &str| (key.parse().unwrap(), "us-east-1".parse().unwrap());
+        let catalog = Catalog {
+            entries: BTreeMap::from([
+                (key("corporate"), entry),
+                // Whose that would be isn't known.
+                (key("lenient"), CatalogEntry::unusable(gone())),
+            ]),
+            resource_policies: BTreeMap::from([(resource, ResourcePolicySeen::Absent)]),
+            ..Catalog::default()
+        };
+        let region = "us-east-1".parse().unwrap();
+        let snapshot = OwnerSnapshot::of(&region, &wanted(), &catalog, Timestamp::UNIX_EPOCH);
+        let of = |owner: &str| snapshot.clone().of_owner(&owner.parse().unwrap());
+        let first = of("222222222222").unwrap();
+        assert_eq!((first.guardrails.len(), first.resource_policies.len()), (1, 1));
+        assert_eq!(of("111111111111"), None);
+    }
+
+    fn gone() -> Unusable {
+        Unusable::NotReady { status: "CREATING".to_owned() }
+    }
 }

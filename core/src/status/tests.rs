@@ -109,11 +109,7 @@ fn of(record: &Record) -> AccountRecord {
 
 /// Judges an account's only target at second 10000, where looks from before 2800 are stale.
 fn judged_in(baseline: &Baseline, account: &Account, record: &AccountRecord) -> Judged {
-    let criteria = Criteria {
-        now: at(10_000),
-        oldest: at(2800),
-        revision: Some(&baseline.revision),
-    };
+    let criteria = Criteria { now: at(10_000), oldest: at(2800), revision: Some(&baseline.revision) };
     let mut judged = judge_account(baseline, account, record, criteria);
     assert_eq!(judged.len(), 1);
     judged.remove(0).2

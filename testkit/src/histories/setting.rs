@@ -322,3 +322,8 @@ impl fmt::Display for Setting {
         write!(f, "  {:?}", self.switches)
     }
 }
+
+/// The Region of an owner's message group.
+pub fn region_of_owner(group: &str) -> Option<&str> {
+    Some(group.strip_prefix("owner.")?.split_once('.')?.1)
+}

@@ -50,7 +50,7 @@ use testkit::histories::baseline::{Mode, Wants};
 use testkit::histories::check::records::Entry;
 use testkit::histories::check::{Book, Deeds, Invariant, Run, Violation};
 use testkit::histories::model::{Place, Snapshot};
-use testkit::histories::setting::Setting;
+use testkit::histories::setting::{Setting, region_of_owner};
 use testkit::histories::step::{LIST, Wrong};
 use told::Told;
 use unguarded::Unguarded;

@@ -12,7 +12,7 @@ use crate::telling::Reading;
 use testkit::histories::baseline::{Existing, GUARDRAIL, Mode, Placement, Wanted, Wants};
 use testkit::histories::check::{Book, Invariant};
 use testkit::histories::model::{Place, can_apply, is_keepers, statements};
-use testkit::histories::setting::{MEMBER_ROLE, Setting};
+use testkit::histories::setting::{MEMBER_ROLE, Setting, region_of_owner};
 use testkit::histories::step::{Wrong, WrongKind};
 use testkit::histories::told::Deed;
 

@@ -8,9 +8,9 @@ use super::super::part::{Fields, OptionalKey, PlacedNode};
 use super::super::problem::{Problems, TextPlace, lines, quoted};
 use super::super::{Guardrail, GuardrailName, OnBlockedProbe, OnUnusable, Selector, Source, keys};
 use super::arn::guardrail_arn;
-use super::{account, copy};
 use super::models::models;
 use super::regions::{SeenRegions, region};
+use super::{account, copy};
 use crate::enforcement::{ContentGuarding, Guarding, Models};
 use crate::ids::{AccountId, GuardrailVersion, Region};
 

@@ -56,9 +56,8 @@ fn refuse_two_owners(
     declared: &Declared<'_>,
     problems: &mut Problems,
 ) {
-    let mut owned = assigned.iter().filter_map(|(key, place)| {
-        Some((key, place, &declared.guardrails.get(key)?.owner))
-    });
+    let mut owned =
+        assigned.iter().filter_map(|(key, place)| Some((key, place, &declared.guardrails.get(key)?.owner)));
     let Some((first, _, of_first)) = owned.next() else { return };
     let mut reported = BTreeSet::new();
     for (key, place, owner) in owned.filter(|(_, _, owner)| *owner != of_first) {

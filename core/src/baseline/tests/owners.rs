@@ -42,10 +42,7 @@ fn a_guardrail_names_its_owner_or_has_the_documents() {
     let owner = |key: &str| baseline.owner_of(&key.parse().unwrap()).as_str();
     assert_eq!([owner("floor"), owner("strict")], ["111111111111", "222222222222"]);
     let targets: Vec<String> = baseline.owner_targets().iter().map(ToString::to_string).collect();
-    assert_eq!(
-        targets,
-        ["111111111111/eu-west-1", "111111111111/us-east-1", "222222222222/us-east-1"]
-    );
+    assert_eq!(targets, ["111111111111/eu-west-1", "111111111111/us-east-1", "222222222222/us-east-1"]);
     let is_owner = |account: &str| baseline.is_owner(&account.parse().unwrap());
     assert!(is_owner("111111111111") && is_owner("222222222222") && !is_owner("300000000001"));
     // An owner is written with quotes or without, as every account.
@@ -70,14 +67,23 @@ fn an_owner_is_whoever_owns_a_guardrail() {
 fn an_owner_is_an_account() {
     check(
         &two("owner: \"111111111111\"", "owner: management"),
-        expect![[""]],
+        expect![[r#"
+            6:12: guardrails.floor.owner: "management" is not an account id; write the 12 digits of the account that owns this guardrail, or leave owner out for the document's owner
+        "#]],
     );
     check(
         &two("owner: \"111111111111\"", "owner: 1111-1111-1111"),
-        expect![[""]],
+        expect![[r#"
+            6:12: guardrails.floor.owner: "1111-1111-1111" is an account id with separators; write "111111111111"
+        "#]],
     );
     // Without the document's owner, those that name one are read all the same.
-    check(&two("owner: \"222222222222\"\n", ""), expect![[""]]);
+    check(
+        &two("owner: \"222222222222\"\n", ""),
+        expect![[r#"
+        1:1: owner: missing; write the 12 digits of the account that owns the guardrails, for example "222222222222"
+    "#]],
+    );
 }
 
 #[test]
@@ -90,7 +96,12 @@ fn an_arn_is_of_the_guardrails_own_owner() {
         )
     };
     check(&with_arn("111111111111"), expect![["ok\n"]]);
-    check(&with_arn("222222222222"), expect![[""]]);
+    check(
+        &with_arn("222222222222"),
+        expect![[r#"
+        8:34: guardrails.floor.regions.us-east-1.arn: the ARN is of account "222222222222", and owner is 111111111111; write the ARN of a guardrail of the owner, or change owner
+    "#]],
+    );
 }
 
 #[test]
@@ -98,18 +109,22 @@ fn the_organizations_level_takes_the_guardrails_of_one_owner() {
     // Which of the two is the management account, only the organization says.
     check(
         &two("    guardrail: strict\n", "    guardrail: strict\n    level: organization\n"),
-        expect![[""]],
+        expect![[r#"
+            19:16: assignments[1].guardrail: floor and strict are assigned with level: organization, which takes guardrails of the management account only, and they have two owners, 111111111111 and 222222222222; assign the one that the management account doesn't own on the account's level
+        "#]],
     );
 }
 
 #[test]
 fn an_event_is_held_against_what_its_account_owns() {
-    let text = two("    name: floor\n    version: 3\n    regions: [us-east-1, eu-west-1]\n", "    version: 3\n    regions:\n      us-east-1: { arn: \"arn:aws:bedrock:us-east-1:111111111111:guardrail/floor\" }\n");
+    let text = two(
+        "    name: floor\n    version: 3\n    regions: [us-east-1, eu-west-1]\n",
+        "    version: 3\n    regions:\n      us-east-1: { arn: \"arn:aws:bedrock:us-east-1:111111111111:guardrail/floor\" }\n",
+    );
     let known = Known::of(&good(&text));
     let (region, elsewhere) = ("us-east-1".parse().unwrap(), "eu-west-1".parse().unwrap());
-    let may_mean = |owner: &str, id: &str| {
-        known.may_mean(Some(&owner.parse().unwrap()), &id.parse().unwrap(), &region)
-    };
+    let may_mean =
+        |owner: &str, id: &str| known.may_mean(Some(&owner.parse().unwrap()), &id.parse().unwrap(), &region);
     assert!(may_mean("111111111111", "floor") && !may_mean("111111111111", "other"));
     // The other owner's is found by its name.
     assert!(may_mean("222222222222", "other"));

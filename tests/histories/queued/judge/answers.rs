@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use testkit::histories::setting::Setting;
+use testkit::histories::setting::{Setting, region_of_owner};
 use testkit::histories::step::{Wrong, WrongKind};
 
 /// How long a process keeps in mind what the ledger said of the owner's side.
@@ -39,11 +39,6 @@ impl OldAnswers {
         let open = |it: &&OldAnswer| it.until.is_none_or(|until| is_kept(until, began));
         self.0.iter().filter(open).any(|it| it.group == account || region_of_owner(&it.group) == Some(region))
     }
-}
-
-/// The Region of an owner's message group.
-pub(crate) fn region_of_owner(group: &str) -> Option<&str> {
-    Some(group.strip_prefix("owner.")?.split_once('.')?.1)
 }
 
 /// Whether a process may still go by what was there until a certain time when an invocation begins.
