@@ -46,7 +46,7 @@ use crate::ids::{AccountId, Region, Role, RoleName};
 use crate::limits::WrittenVersion;
 use crate::metrics::Calls;
 
-pub use bedrock_policies::{BedrockPolicyReader, SeenPolicies};
+pub use bedrock_policies::{BedrockPolicyReader, ReadNext, SeenPolicies};
 pub use bedrock_policy_writer::{BedrockPolicyWriter, OWN_POLICY_TAG};
 pub use bus::{Bus, OutcomeEvent, SOURCE};
 pub use copies::{CopyState, CopyWriter, Ensured};

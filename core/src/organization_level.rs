@@ -8,12 +8,14 @@
 //! what came of it ──► OrganizationLevelReport            for the log, for people and for programs
 //! ```
 
+mod begun;
 mod inherited;
 mod kept;
 mod proofs;
 mod report;
 mod resolved_level;
 
+pub use begun::{BegunLook, ListedSoFar, LookPart, Outdated, ReadPolicies, ReadSoFar};
 pub use inherited::{inherited_desired, inherited_of, inherited_regions};
 pub use kept::{OrganizationLevelRecord, OrganizationLook, RecordedHold, WantedDigest};
 pub use proofs::{RecordedProofs, VersionAt};

@@ -91,8 +91,20 @@ pub struct OwnerTask {
 /// Work on the organization's Bedrock policies: all of them, since what an account has comes from several.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrganizationTask {
+    /// The look that it continues, if one invocation was too short for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continues: Option<ContinuedLook>,
     /// Why.
     pub cause: Cause,
+}
+
+/// Which look at the organization's level a task continues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContinuedLook {
+    /// Its number.
+    pub number: u64,
+    /// How often it was put down: each message that continues it says something else.
+    pub times: u32,
 }
 
 /// What follows the work on the owner's side.
@@ -170,7 +182,8 @@ impl Task {
             Task::Owner(OwnerTask { then, others: Some(others), swept_since, .. }) => {
                 format!("{then:?} {swept_since:?} {others:?}")
             }
-            Task::Organization(_) => String::new(),
+            Task::Organization(OrganizationTask { continues: None, .. }) => String::new(),
+            Task::Organization(OrganizationTask { continues: Some(look), .. }) => format!("{look:?}"),
         };
         let mut hash = Sha256::new();
         // A length before each part keeps ("ab", "c") and ("a", "bc") apart.

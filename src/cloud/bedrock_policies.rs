@@ -21,6 +21,7 @@ use crate::bedrock_policy::{
 use crate::failure::{Code, Failure};
 use crate::ids::{AccountId, InvalidId};
 use crate::organization::OrgPath;
+use crate::organization_level::ReadPolicies;
 
 /// Every Bedrock policy of an organization.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +30,18 @@ pub struct SeenPolicies {
     pub policies: AttachedPolicies,
     /// What people call them.
     pub names: BTreeMap<PolicyId, String>,
+}
+
+/// What is read next of the Bedrock policies of an organization.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadNext {
+    /// What a policy says, and what it is attached to.
+    Policy {
+        /// How many policies there are.
+        of: usize,
+    },
+    /// What is attached to a point.
+    Point,
 }
 
 /// Reads Bedrock policies with the credentials of the management account, or of a member that may read the organization.
@@ -176,22 +189,62 @@ impl BedrockPolicyReader {
     /// # Errors
     /// When anything of it can't be read: a prediction rests on all of it.
     pub async fn everything(&self, read: impl Fn(usize)) -> Result<SeenPolicies, Failure> {
+        let mut so_far = ReadPolicies::default();
+        loop {
+            let goes_on = |next| {
+                if let ReadNext::Policy { of } = next {
+                    read(of);
+                }
+                true
+            };
+            if let Some(seen) = self.read_on(&mut so_far, goes_on).await? {
+                return Ok(seen);
+            }
+        }
+    }
+
+    /// Reads what wasn't read so far, as long as `goes_on` says so. `None` where something is left to read.
+    ///
+    /// # Errors
+    /// When anything of it can't be read; what was read before stays in `so_far`.
+    pub async fn read_on(
+        &self,
+        so_far: &mut ReadPolicies,
+        mut goes_on: impl FnMut(ReadNext) -> bool,
+    ) -> Result<Option<SeenPolicies>, Failure> {
         let policies = self.all().await?;
+        for NamedPolicy { id, .. } in &policies {
+            if so_far.targets.contains_key(id) {
+                continue;
+            }
+            if !goes_on(ReadNext::Policy { of: policies.len() }) {
+                return Ok(None);
+            }
+            let targets = self.targets(id).await?;
+            so_far.contents.insert(id.clone(), self.content(id).await?);
+            so_far.targets.insert(id.clone(), targets);
+        }
         let mut seen = SeenPolicies::default();
         let mut points = BTreeSet::new();
         for NamedPolicy { id, name } in &policies {
-            points.extend(self.targets(id).await?);
-            let content = BedrockPolicy::parse(&self.content(id).await?);
-            seen.policies.contents.insert(PolicyKey::Id(id.clone()), content);
+            points.extend(so_far.targets.get(id).into_iter().flatten().cloned());
+            let content = so_far.contents.get(id).map(|content| BedrockPolicy::parse(content));
+            seen.policies.contents.extend(content.map(|content| (PolicyKey::Id(id.clone()), content)));
             seen.names.insert(id.clone(), name.clone());
-            read(policies.len());
         }
         for point in points {
-            let listed = self.attached(&point).await?;
-            let keys = listed.into_iter().map(|policy| PolicyKey::Id(policy.id)).collect();
+            if !so_far.attached.contains_key(&point) {
+                if !goes_on(ReadNext::Point) {
+                    return Ok(None);
+                }
+                let listed = self.attached(&point).await?;
+                so_far.attached.insert(point.clone(), listed.into_iter().map(|policy| policy.id).collect());
+            }
+            let keys =
+                so_far.attached.get(&point).into_iter().flatten().cloned().map(PolicyKey::Id).collect();
             seen.policies.attached.insert(point, keys);
         }
-        Ok(seen)
+        Ok(Some(seen))
     }
 
     /// The policies that are attached to the root, an OU or an account itself, in AWS's order; none where Bedrock

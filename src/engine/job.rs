@@ -11,24 +11,25 @@ use super::{Keeper, Reviewer, Stopped, counting, sweeping};
 use crate::limits::EffectiveBaseline;
 use crate::task::{AccountTask, Errand, Handout, Task};
 
-/// Does a task: an account, one Region of the owner, or the organization's Bedrock policies. `handout` is how SQS handed it out, if it did.
+/// Does a task: an account, one Region of the owner, or the organization's Bedrock policies. `handout` is how SQS handed it out, if it did;
+/// `deadline` is when the invocation has to end.
 ///
 /// # Errors
 /// When SQS has to deliver the message again. A task that has to wait is an effect instead.
 pub async fn run_task(
     keeper: &Keeper,
     task: Task,
-    handout: Handout,
+    (handout, deadline): (Handout, Deadline),
     reviewer: Reviewer<'_>,
 ) -> Result<Vec<Effect>, Stopped> {
     let span = info_span!("task", group = %task.group(), event.id = %task.cause().event, attempt = task.cause().attempt);
-    run_task_in_its_span(keeper, task, handout, reviewer).instrument(span).await
+    run_task_in_its_span(keeper, task, (handout, deadline), reviewer).instrument(span).await
 }
 
 async fn run_task_in_its_span(
     keeper: &Keeper,
     task: Task,
-    handout: Handout,
+    (handout, deadline): (Handout, Deadline),
     reviewer: Reviewer<'_>,
 ) -> Result<Vec<Effect>, Stopped> {
     info!("working on {}: {}", task.group(), task.cause().reason);
@@ -55,7 +56,7 @@ async fn run_task_in_its_span(
         }
         Task::Owner(task) => Box::pin(owner_task(keeper, task, &present.baseline, &followed, reviewer)).await,
         Task::Organization(task) => {
-            Ok(Box::pin(organization_task(keeper, task, (&present, &followed), handout)).await)
+            Ok(Box::pin(organization_task(keeper, task, (&present, &followed), (handout, deadline))).await)
         }
     }
 }

@@ -9,6 +9,7 @@
 
 mod deciding;
 mod looking;
+mod reading;
 mod writing;
 
 use tracing::{error, info, warn};
@@ -16,21 +17,23 @@ use tracing::{error, info, warn};
 use super::baselines::PresentBaseline;
 use super::effect::{Effect, Notice, OrganizationNotice};
 use super::tasks::wait_for;
-use super::{Keeper, Stopped};
+use super::{Deadline, Keeper, Stopped};
 use crate::baseline::{Baseline, Revision};
 use crate::bedrock_policy::OrganizationDecision;
 use crate::failure::Failure;
 use crate::ids::AccountId;
 use crate::limits::EffectiveBaseline;
 use crate::organization_level::{
-    OrganizationLevelRecord, OrganizationLevelReport, RecordedHold, StoppedStep, WantedDigest,
+    BegunLook, OrganizationLevelRecord, OrganizationLevelReport, RecordedHold, StoppedStep, WantedDigest,
 };
 use crate::settings::OrganizationAccess;
-use crate::task::{Cause, Handout, OrganizationTask, SUPERSEDED_AFTER_MS, Task};
+use crate::task::{Cause, ContinuedLook, Handout, OrganizationTask, SUPERSEDED_AFTER_MS, Task};
 use deciding::{decision, is_all_there, is_approved};
-use looking::{Keeps, LevelView, look};
+use looking::{Keeps, LevelView, Looked, look};
 
 pub use deciding::foresee_organization_level;
+
+use reading::Reading;
 use writing::write;
 
 /// How often one task looks: once, and once more after it wrote.
@@ -68,12 +71,20 @@ impl From<Stopped> for NotLooked {
     }
 }
 
+/// How a task ends.
+enum LookEnd {
+    /// This came of it.
+    Done(OrganizationLevelReport),
+    /// There was no time for all of it: this came of it so far, and another invocation continues.
+    GoesOn(OrganizationLevelReport, ContinuedLook),
+}
+
 /// Makes the organization's Bedrock policies agree with the baseline that is followed.
 pub(super) async fn organization_task(
     keeper: &Keeper,
     task: OrganizationTask,
     (present, followed): (&PresentBaseline, &EffectiveBaseline),
-    handout: Handout,
+    (handout, deadline): (Handout, Deadline),
 ) -> Vec<Effect> {
     let known = match keeper.ledger.organization_level().await {
         Ok(known) => known,
@@ -82,15 +93,27 @@ pub(super) async fn organization_task(
             return wait_for(keeper, Task::Organization(task), &why);
         }
     };
-    if is_superseded(&known, &task.cause, &followed.baseline.revision, handout) {
+    if is_superseded(&known, &task, &followed.baseline.revision, handout) {
         info!("dropped: the organization's level was looked at after this task was queued");
         return Vec::new();
     }
     if !is_concerned(keeper, &followed.baseline, &known) {
         return Vec::new();
     }
-    let report = match run(keeper, followed, handout).await {
-        Ok(report) => report,
+    match leave_a_note(keeper, &task, &known).await {
+        Ok(false) => {}
+        Ok(true) => return Vec::new(),
+        Err(why) => return wait_for(keeper, Task::Organization(task), &why),
+    }
+    let begun = known.begun.as_ref().filter(|begun| is_continued_by(begun, &task));
+    let report = match run(keeper, followed, begun, (handout, deadline)).await {
+        Ok(LookEnd::Done(report)) => report,
+        Ok(LookEnd::GoesOn(report, continues)) => {
+            let next = OrganizationTask { continues: Some(continues), cause: task.cause.clone() };
+            let told = (!report.taken.is_empty()).then(|| told(report, &task.cause));
+            return told.into_iter().chain([Effect::Queue(Task::Organization(next))]).collect();
+        }
+        // What was read before stays put down, and the task continues it.
         Err(NotLooked::Failed(failure)) if failure.category.is_worth_waiting() => {
             return wait_for(keeper, Task::Organization(task), &failure.to_string());
         }
@@ -103,15 +126,76 @@ pub(super) async fn organization_task(
     };
     log(&report);
     let waits = report.stopped.as_ref().filter(|stopped| stopped.is_worth_waiting).map(ToString::to_string);
-    let notice = OrganizationNotice { report, cause: task.cause.clone() };
-    let mut effects = vec![Effect::Tell(Notice::OrganizationLevel(Box::new(notice)))];
+    let mut effects = vec![told(report, &task.cause)];
+    let task = OrganizationTask { continues: None, ..task };
+    let asked = begun.is_some().then(|| end_of_look(keeper));
+    let asked = match asked {
+        Some(asked) => asked.await,
+        None => None,
+    };
     if let Some(why) = waits {
         effects.extend(wait_for(keeper, Task::Organization(task).with_short_pauses(), &why));
     } else if present.unread {
         let why = "the present baseline could not be read, so the last good one was followed";
         effects.extend(wait_for(keeper, Task::Organization(task), why));
+    } else if let Some(cause) = asked {
+        effects.push(task_of(&cause));
     }
     effects
+}
+
+fn told(report: OrganizationLevelReport, cause: &Cause) -> Effect {
+    let notice = OrganizationNotice { report, cause: cause.clone() };
+    Effect::Tell(Notice::OrganizationLevel(Box::new(notice)))
+}
+
+/// Whether a task continues this look.
+fn is_continued_by(begun: &BegunLook, task: &OrganizationTask) -> bool {
+    task.continues.is_some_and(|look| look.number == begun.number)
+}
+
+/// Where another task's look is under way, leaves a note that asks for one more after it. Says whether the task ends here:
+/// two looks at a time would take twice as long. A look that has ended meanwhile is not continued either.
+async fn leave_a_note(
+    keeper: &Keeper,
+    task: &OrganizationTask,
+    known: &OrganizationLevelRecord,
+) -> Result<bool, String> {
+    let now = keeper.clock.now();
+    let Some(begun) = known.begun.as_ref().filter(|begun| begun.is_under_way(now)) else {
+        // The one that it continues was given up, or has ended.
+        return Ok(false);
+    };
+    if is_continued_by(begun, task) {
+        return Ok(false);
+    }
+    info!(
+        "a look at the organization's level is under way, and another one follows it: {}",
+        task.cause.reason
+    );
+    let number = begun.number;
+    let change = |known: &mut OrganizationLevelRecord| {
+        if let Some(begun) = known.begun.as_mut().filter(|begun| begun.number == number) {
+            begun.asked.get_or_insert_with(|| task.cause.clone());
+        }
+    };
+    let noted = keeper.ledger.change_organization_level(change).await;
+    noted.map_err(|error| format!("failed to note that another look is needed: {error}"))?;
+    Ok(true)
+}
+
+/// Takes note that a look that took several invocations has ended. Returns what asked for another one meanwhile.
+async fn end_of_look(keeper: &Keeper) -> Option<Cause> {
+    let mut asked = None;
+    let change = |known: &mut OrganizationLevelRecord| {
+        asked = known.begun.take().and_then(|begun| begun.asked);
+    };
+    if let Err(error) = keeper.ledger.change_organization_level(change).await {
+        warn!(
+            "failed to record that the look at the organization's level has ended, so tasks wait for it: {error}"
+        );
+    }
+    asked
 }
 
 /// Whether a task for the organization is worth queuing: its level is assigned, or was, or is watched.
@@ -125,7 +209,7 @@ pub(super) async fn is_due(keeper: &Keeper, baseline: &Baseline) -> bool {
 
 /// The task, for whoever queues it.
 pub(super) fn task_of(cause: &Cause) -> Effect {
-    Effect::Queue(Task::Organization(OrganizationTask { cause: cause.clone() }))
+    Effect::Queue(Task::Organization(OrganizationTask { continues: None, cause: cause.clone() }))
 }
 
 /// A deployment with access to Bedrock policies watches them all, also where the baseline assigns none: accounts may be
@@ -143,43 +227,55 @@ fn is_concerned(keeper: &Keeper, baseline: &Baseline, known: &OrganizationLevelR
 /// task is about. What that look left to do has a task of its own, or waits for people. Both times are SQS's own. AWS's lists show a change some seconds late.
 fn is_superseded(
     known: &OrganizationLevelRecord,
-    cause: &Cause,
+    OrganizationTask { continues, cause }: &OrganizationTask,
     followed: &Revision,
     handout: Handout,
 ) -> bool {
     let (Some(look), Some(sent_ms)) = (&known.look, handout.sent_ms) else { return false };
-    let is_plain = !cause.sweep && cause.attempt == 0 && look.revision == *followed;
+    let is_plain = continues.is_none() && !cause.sweep && cause.attempt == 0 && look.revision == *followed;
     is_plain && look.looked_ms.is_some_and(|looked| looked >= sent_ms.saturating_add(SUPERSEDED_AFTER_MS))
 }
 
 async fn run(
     keeper: &Keeper,
     followed: &EffectiveBaseline,
-    handout: Handout,
-) -> Result<OrganizationLevelReport, NotLooked> {
+    begun: Option<&BegunLook>,
+    (handout, deadline): (Handout, Deadline),
+) -> Result<LookEnd, NotLooked> {
     let mut report = OrganizationLevelReport::new(followed.baseline.revision.clone());
+    let mut reading = Reading::of(keeper, begun, deadline, handout).await?;
     for round in 1..=LOOKS {
-        let view = match look(keeper, &followed.baseline, Keeps::WhatIsOurs).await {
-            Ok(Ok(view)) => LevelView { looked_ms: handout.received_ms, ..view },
-            Err(why) => return after_all(report, why),
-            Ok(Err(hold)) => {
+        let is_last = round == LOOKS;
+        let looked = match look(keeper, &followed.baseline, Keeps::WhatIsOurs, &mut reading).await {
+            Ok(Looked::Held(hold)) => {
                 report.holds = vec![RecordedHold::from(&*hold)];
                 note_holds(keeper, followed, &report).await;
-                return Ok(report);
+                return Ok(LookEnd::Done(report));
             }
+            Ok(Looked::NotAll) => Ok(Decided::NoTime),
+            Ok(Looked::Saw(view)) => {
+                report.frozen.clone_from(&view.reasons);
+                report.is_looked = true;
+                Box::pin(decided(keeper, followed, *view, &mut report, &mut reading)).await
+            }
+            Err(why) => Err(why),
         };
-        report.frozen.clone_from(&view.reasons);
-        report.is_looked = true;
-        let is_last = round == LOOKS;
-        let wrote = match Box::pin(decided(keeper, followed, view, is_last, &mut report)).await {
-            Ok(wrote) => wrote,
-            Err(why) => return after_all(report, why),
-        };
-        if !wrote || keeper.is_stopping() {
-            break;
+        match looked {
+            Ok(Decided::Done) => return Ok(LookEnd::Done(report)),
+            Ok(Decided::Wrote) if is_last || keeper.is_stopping() => return Ok(LookEnd::Done(report)),
+            Ok(Decided::Wrote) => reading = Reading::new(keeper, deadline, handout.received_ms).after_work(),
+            Ok(Decided::NoTime) => match reading.put_down().await {
+                Ok(continued) => return Ok(LookEnd::GoesOn(report, continued)),
+                Err(why) => return after_all(report, why).map(LookEnd::Done),
+            },
+            Err(why) => {
+                // What was read isn't read again by the next try.
+                let why = reading.put_down_after(why).await;
+                return after_all(report, why).map(LookEnd::Done);
+            }
         }
     }
-    Ok(report)
+    Ok(LookEnd::Done(report))
 }
 
 /// What was written has to be reported, whatever fails after it.
@@ -198,21 +294,34 @@ fn after_all(
     Ok(report)
 }
 
-/// Decides by one look, and writes. Returns whether another look is due, because everything was written.
+/// What a decision led to.
+enum Decided {
+    /// Nothing more is to be done now.
+    Done,
+    /// Everything was written: another look is due.
+    Wrote,
+    /// There is no time for the rest.
+    NoTime,
+}
+
+/// Decides by one look, and writes.
 async fn decided(
     keeper: &Keeper,
     followed: &EffectiveBaseline,
-    view: LevelView,
-    is_last: bool,
+    mut view: LevelView,
     report: &mut OrganizationLevelReport,
-) -> Result<bool, NotLooked> {
+    reading: &mut Reading<'_>,
+) -> Result<Decided, NotLooked> {
     let digest = WantedDigest::of(&view.level.policies);
     report.is_repair = view.known.confirmed.as_ref() == Some(&digest);
     let is_approved = report.is_repair || is_approved(keeper, followed).await?;
-    let (decision, mut view) = decision(keeper, followed, view, (is_approved, report.is_repair)).await?;
+    let by = (is_approved, report.is_repair);
+    let Some(decision) = decision(keeper, followed, &mut view, by, reading).await? else {
+        return Ok(Decided::NoTime);
+    };
     report.holds = view.holds.iter().map(RecordedHold::from).collect();
     report.left = Vec::new();
-    let mut wrote_all = false;
+    let mut decided = Decided::Done;
     match decision {
         OrganizationDecision::NothingToWrite => {
             report.is_confirmed = view.level.not_found.is_empty()
@@ -230,18 +339,22 @@ async fn decided(
                 // From now on something else may be there than what was confirmed.
                 keeper.ledger.change_organization_level(|known| known.confirmed = None).await?;
             }
-            let written = write(keeper, &mut view, &steps).await;
+            let written = write(keeper, &mut view, &steps, reading).await;
             report.taken.extend(written.taken);
             report.left = written.left;
             report.stopped = written.stopped;
-            wrote_all = report.stopped.is_none();
+            decided = match (&report.stopped, written.is_out_of_time && !keeper.is_stopping()) {
+                (None, _) => Decided::Wrote,
+                (Some(_), true) => Decided::NoTime,
+                (Some(_), false) => Decided::Done,
+            };
             // Waiting doesn't help: people have to hear of it.
             let refused = report.stopped.as_ref().filter(|stopped| !stopped.is_worth_waiting);
             report.holds.extend(refused.map(|it| RecordedHold::new("write_failed", &it.to_string())));
         }
     }
     record(keeper, &view, report, digest).await?;
-    Ok(wrote_all && !is_last)
+    Ok(decided)
 }
 
 /// Records what the look came to.

@@ -165,7 +165,8 @@ impl Shell<'_> {
 
     /// Does a task, and performs its effects.
     pub(super) async fn do_task(self, task: Task, handout: Handout) -> Result<(), HandlerError> {
-        let effects = Box::pin(engine::run_task(self.keeper, task, handout, self.reviewer)).await?;
+        let effects =
+            Box::pin(engine::run_task(self.keeper, task, (handout, self.deadline), self.reviewer)).await?;
         for errand in self.perform(effects).await? {
             // By way of the queue, so that the task's group is free.
             self.later(errand, 0).await?;

@@ -50,6 +50,7 @@ mod organization_level;
 mod organization_level_apply;
 mod organization_level_faults;
 mod organization_level_histories;
+mod organization_level_large;
 mod organization_level_many;
 mod outcomes;
 mod owners;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::BegunLook;
 use crate::baseline::Revision;
 use crate::bedrock_policy::{OrganizationHold, OwnPolicies, PolicyId, PolicyPart, WantedPolicies};
 use crate::ids::{AccountId, GuardrailArn};
@@ -34,6 +35,11 @@ pub struct OrganizationLevelRecord {
     pub told_holds: Vec<RecordedHold>,
     /// The frozen accounts that were published last.
     pub told_frozen: BTreeSet<AccountId>,
+    /// A look that takes more than one invocation, while it is under way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub begun: Option<BegunLook>,
+    /// How many such looks there were.
+    pub begun_looks: u64,
 }
 
 /// What is wanted of every point, as a hash.
@@ -185,6 +191,8 @@ mod tests {
             look: Some(look),
             told_holds: Vec::new(),
             told_frozen: BTreeSet::new(),
+            begun: None,
+            begun_looks: 0,
         };
         let text = serde_json::to_string(&record).unwrap();
         assert_eq!(serde_json::from_str::<OrganizationLevelRecord>(&text).unwrap(), record);

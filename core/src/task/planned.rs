@@ -93,7 +93,7 @@ pub fn bedrock_policies(
 ) -> Task {
     let happened = at.and_then(|second| Timestamp::from_second(second).ok());
     let first = Cause::new(event.unwrap_or(fallback).to_owned(), why.to_string(), now);
-    Task::Organization(OrganizationTask { cause: Cause { happened, ..first } })
+    Task::Organization(OrganizationTask { continues: None, cause: Cause { happened, ..first } })
 }
 
 /// What work for a scope goes back to.

@@ -3,38 +3,43 @@
 use std::collections::BTreeMap;
 
 use super::NotLooked;
-use super::looking::{Keeps, LevelView, look};
+use super::looking::{Keeps, LevelView, Looked, look};
+use super::reading::{DECIDING_SECONDS, Reading};
 use crate::baseline::{Baseline, Mode};
 use crate::bedrock_policy::{
     OrganizationDecision, OrganizationHold, OrganizationLevel, OrganizationWants, decide,
 };
-use crate::engine::Keeper;
 use crate::engine::inherited::inherited_by_record;
+use crate::engine::{Deadline, Keeper};
 use crate::ids::AccountId;
 use crate::limits::EffectiveBaseline;
 use crate::organization_level::{OrganizationLevelReport, RecordedHold, RecordedProofs, WantedDigest};
 use crate::record::InheritedLevel;
 
-/// Decides by one look. `is_repair` is whether what is wanted was carried out before.
+/// Decides by one look; `None` if there is no time to see everything that the decision rests on. `is_repair` is whether what
+/// is wanted was carried out before.
 pub(super) async fn decision(
     keeper: &Keeper,
     followed: &EffectiveBaseline,
-    mut view: LevelView,
+    view: &mut LevelView,
     (is_approved, is_repair): (bool, bool),
-) -> Result<(OrganizationDecision, LevelView), NotLooked> {
+    reading: &mut Reading<'_>,
+) -> Result<Option<OrganizationDecision>, NotLooked> {
     // Whether there is anything to write doesn't depend on who is there.
-    if decided_by(keeper, followed, &view, (is_approved, is_repair), BTreeMap::new())
+    if decided_by(keeper, followed, view, (is_approved, is_repair), BTreeMap::new())
         == OrganizationDecision::NothingToWrite
     {
-        return Ok((OrganizationDecision::NothingToWrite, view));
+        return Ok(Some(OrganizationDecision::NothingToWrite));
     }
-    view = view.with_accounts(keeper).await?;
-    if !view.organization.unplaced.is_empty() {
-        let unplaced = view.organization.unplaced.keys().cloned().collect();
-        return Ok((OrganizationDecision::Held(vec![OrganizationHold::Unplaced(unplaced)]), view));
+    if !view.add_accounts(reading).await? || !reading.has_time(DECIDING_SECONDS) {
+        return Ok(None);
+    }
+    if !view.unplaced.is_empty() {
+        let hold = OrganizationHold::Unplaced(view.unplaced.clone());
+        return Ok(Some(OrganizationDecision::Held(vec![hold])));
     }
     let inherited = inherited_by_record(keeper).await?;
-    Ok((decided_by(keeper, followed, &view, (is_approved, is_repair), inherited), view))
+    Ok(Some(decided_by(keeper, followed, view, (is_approved, is_repair), inherited)))
 }
 
 fn decided_by(
@@ -54,7 +59,7 @@ fn decided_by(
     let proofs = RecordedProofs {
         versions: view.versions.clone(),
         inherited,
-        accounts: &view.organization.accounts,
+        accounts: &view.accounts,
         accepted: &baseline.accept_unproven,
         restored: is_repair.then_some(&view.level),
         now: keeper.clock.now(),
@@ -78,6 +83,9 @@ pub(super) fn is_all_there(keeper: &Keeper, followed: &EffectiveBaseline, view: 
         == OrganizationDecision::NothingToWrite
 }
 
+/// Said of a look that has no deadline: it can't be.
+const NO_TIME: &str = "there was no time to look at everything";
+
 /// What would be written on the organization's level if this baseline were followed, and why not, if so. Where nothing
 /// but an approval is missing, the steps are named as well. Reads only, and records nothing.
 ///
@@ -96,12 +104,15 @@ pub async fn foresee_organization_level(
         return Ok(None);
     }
     let mut report = OrganizationLevelReport::new(baseline.revision.clone());
-    let view = match Box::pin(look(keeper, baseline, Keeps::Nothing)).await.map_err(in_words)? {
-        Ok(view) => view,
-        Err(hold) => {
+    let mut reading = Reading::new(keeper, Deadline::NONE, None);
+    let looked = Box::pin(look(keeper, baseline, Keeps::Nothing, &mut reading)).await.map_err(in_words)?;
+    let mut view = match looked {
+        Looked::Saw(view) => *view,
+        Looked::Held(hold) => {
             report.holds = vec![RecordedHold::from(&*hold)];
             return Ok(Some(report));
         }
+        Looked::NotAll => return Err(NO_TIME.to_owned()),
     };
     let followed = EffectiveBaseline { baseline: baseline.clone(), candidate: None, approved: true };
     let digest = WantedDigest::of(&view.level.policies);
@@ -109,8 +120,9 @@ pub async fn foresee_organization_level(
     report.frozen.clone_from(&view.reasons);
     report.is_looked = true;
     let is_approved = report.is_repair || is_approved(keeper, &followed).await.map_err(in_words)?;
-    let (mut decided, view) =
-        decision(keeper, &followed, view, (is_approved, report.is_repair)).await.map_err(in_words)?;
+    let by = (is_approved, report.is_repair);
+    let decided = decision(keeper, &followed, &mut view, by, &mut reading).await.map_err(in_words)?;
+    let mut decided = decided.ok_or_else(|| NO_TIME.to_owned())?;
     report.holds = view.holds.iter().map(RecordedHold::from).collect();
     if let OrganizationDecision::Held(holds) = &decided {
         report.holds.extend(holds.iter().map(RecordedHold::from));

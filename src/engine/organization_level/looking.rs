@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::NotLooked;
+use super::reading::{DECIDING_SECONDS, Reading};
 use crate::baseline::{Baseline, OrganizationAssignment, Revision};
 use crate::bedrock_policy::{
     AccountPaths, AttachedPolicies, OrganizationHold, OwnDocument, OwnPolicies, PolicyId, PolicyKey,
@@ -13,13 +14,13 @@ use crate::cloud::{BedrockPolicyReader, Reader, Session};
 use crate::desired::Desired;
 use crate::enforcement::Enforcement;
 use crate::engine::Keeper;
-use crate::engine::accounts::{head_of, whole_organization};
+use crate::engine::accounts::head_of;
 use crate::engine::guardrails::{CatalogScope, read_catalog};
 use crate::failure::Code;
 use crate::ids::{AccountId, GuardrailArn, Target};
-use crate::organization::Organization;
+use crate::organization::Account;
 use crate::organization_level::{
-    OrganizationLevelRecord, OrganizationLook, RecordedHold, ResolvedLevel, VersionAt, inherited_of,
+    LookPart, OrganizationLevelRecord, OrganizationLook, RecordedHold, ResolvedLevel, VersionAt, inherited_of,
 };
 use crate::resolved::{Catalog, ResolvedTarget, resolve};
 use crate::settings::OrganizationAccess;
@@ -35,8 +36,10 @@ pub(super) struct LevelView {
     /// When SQS handed out the message of this look first, by its clock.
     pub(super) looked_ms: Option<u64>,
     /// Every account; none before [`LevelView::with_accounts`].
-    pub(super) organization: Organization,
+    pub(super) accounts: BTreeMap<AccountId, Account>,
     pub(super) paths: AccountPaths,
+    /// What AWS showed of accounts that can't be placed.
+    pub(super) unplaced: BTreeSet<String>,
     pub(super) is_enabled: bool,
     pub(super) present: AttachedPolicies,
     pub(super) own: OwnPolicies,
@@ -52,29 +55,42 @@ pub(super) struct LevelView {
     pub(super) session: Session,
 }
 
-/// Looks. What stands in the way of any decision is returned instead.
+/// What came of a look.
+pub(super) enum Looked {
+    /// All that a decision needs was seen.
+    Saw(Box<LevelView>),
+    /// This stands in the way of any decision.
+    Held(Box<OrganizationHold>),
+    /// There was no time for everything.
+    NotAll,
+}
+
+/// Looks.
 pub(super) async fn look(
     keeper: &Keeper,
     baseline: &Baseline,
     keeps: Keeps,
-) -> Result<Result<LevelView, Box<OrganizationHold>>, NotLooked> {
-    let began = keeper.clock.now();
+    reading: &mut Reading<'_>,
+) -> Result<Looked, NotLooked> {
     let head = head_of(keeper, baseline).await?;
     let session = match &keeper.settings.organization_access {
-        OrganizationAccess::None => return Ok(Err(Box::new(OrganizationHold::NotDeployed))),
+        OrganizationAccess::None => return Ok(Looked::Held(Box::new(OrganizationHold::NotDeployed))),
         OrganizationAccess::Own => keeper.cloud.session(keeper.cloud.own_account()).await?,
         OrganizationAccess::Role(role) => keeper.cloud.session_as(&head.management, role).await?,
     };
     let mut owners = baseline.organization_assignments.iter().map(|one| baseline.owner_of(&one.guardrail));
     if let Some(owner) = owners.find(|owner| **owner != head.management) {
         let (owner, management) = (owner.clone(), head.management.clone());
-        return Ok(Err(Box::new(OrganizationHold::WrongOwner { owner, management })));
+        return Ok(Looked::Held(Box::new(OrganizationHold::WrongOwner { owner, management })));
     }
-    let catalog = read_catalog(keeper, baseline, &Desired::new(), CatalogScope::AllOf(&Regions::All)).await;
     let reader = keeper.cloud.bedrock_policies(&session);
     // Before the list, which takes its time: what is created meanwhile isn't missing.
     let known = keeper.ledger.organization_level().await?;
-    let seen = reader.everything(|_| {}).await?;
+    let Some(seen) = reading.policies(&reader).await? else { return Ok(Looked::NotAll) };
+    if !reading.has_time(DECIDING_SECONDS) {
+        return Ok(Looked::NotAll);
+    }
+    let catalog = read_catalog(keeper, baseline, &Desired::new(), CatalogScope::AllOf(&Regions::All)).await;
     let frozen = reader.frozen().await?;
     let is_enabled = frozen.is_some();
     let known = match keeps {
@@ -89,11 +105,12 @@ pub(super) async fn look(
     let holds: Vec<OrganizationHold> = level.not_found.iter().map(not_found).collect();
     let versions = versions(keeper, baseline, &catalog, &seen.policies, &own).await;
     let present = seen.policies;
-    Ok(Ok(LevelView {
-        began,
-        looked_ms: None,
-        organization: Organization::part(head.id, head.management, BTreeMap::new()),
+    Ok(Looked::Saw(Box::new(LevelView {
+        began: reading.began(),
+        looked_ms: reading.looked_ms(),
+        accounts: BTreeMap::new(),
         paths: AccountPaths::new(),
+        unplaced: BTreeSet::new(),
         is_enabled,
         present,
         own,
@@ -104,7 +121,7 @@ pub(super) async fn look(
         holds,
         known,
         session,
-    }))
+    })))
 }
 
 fn not_found(it: &crate::organization_level::NotFoundGuardrail) -> OrganizationHold {
@@ -238,13 +255,14 @@ fn wanted_versions(baseline: &Baseline, catalog: &Catalog) -> BTreeMap<VersionAt
 }
 
 impl LevelView {
-    /// The same with every account of the organization, which takes AWS a minute for each ten thousand. Only a look that has
-    /// something to write needs them.
-    pub(super) async fn with_accounts(mut self, keeper: &Keeper) -> Result<LevelView, NotLooked> {
-        self.organization = whole_organization(keeper).await?;
-        let accounts = self.organization.accounts.values();
-        self.paths = accounts.map(|one| (one.id.clone(), one.path.clone())).collect();
-        Ok(self)
+    /// Adds every account of the organization, which takes AWS a minute for each ten thousand: only a look that has something
+    /// to write needs them. Says whether there was time for it.
+    pub(super) async fn add_accounts(&mut self, reading: &mut Reading<'_>) -> Result<bool, NotLooked> {
+        let Some(LookPart { accounts, unplaced, .. }) = reading.accounts().await? else { return Ok(false) };
+        self.paths = accounts.values().map(|one| (one.id.clone(), one.path.clone())).collect();
+        self.accounts.clone_from(accounts);
+        self.unplaced.clone_from(unplaced);
+        Ok(true)
     }
 
     /// The look, as the ledger keeps it.

@@ -4,21 +4,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
 use tokio::time::{Instant, sleep};
 
 use super::looking::LevelView;
+use super::reading::Reading;
 use crate::bedrock_policy::{
-    AttachPoint, AttachedPolicies, BedrockPolicy, OwnDocument, PolicyId, PolicyKey, PolicyPart, PolicyStep,
+    AttachPoint, BedrockPolicy, Forecast, OwnDocument, PolicyId, PolicyKey, PolicyPart, PolicyStep,
     Prediction, PublishedPolicy, SafeSteps, forecast, reached_alike,
 };
 use crate::cloud::{BedrockPolicyReader, BedrockPolicyWriter};
 use crate::engine::Keeper;
 use crate::failure::{Code, Failure};
 use crate::ids::AccountId;
-use crate::organization_level::{OrganizationLevelRecord, StoppedStep};
+use crate::organization_level::{OrganizationLevelRecord, Outdated, StoppedStep};
 
-/// How long one task writes at most; a later one continues. Well within the function's two minutes.
-const WRITES_FOR: Duration = Duration::from_secs(70);
+/// How much time one more step needs, in seconds: its calls, and what is published of it.
+const STEP_SECONDS: u64 = 50;
+
+/// How much time one more look at what is published needs, in seconds, and then to put down what was read.
+const CHECK_SECONDS: u64 = 20;
 
 /// How long a check waits for what is published. Measured of other types of policy: up to six seconds, rarely twenty.
 const PUBLISHED_WITHIN: Duration = Duration::from_secs(25);
@@ -37,6 +42,8 @@ pub(super) struct Written {
     pub(super) left: Vec<String>,
     /// Where and why it stopped.
     pub(super) stopped: Option<StoppedStep>,
+    /// Whether it stopped for lack of time alone.
+    pub(super) is_out_of_time: bool,
 }
 
 /// Why a step was not taken.
@@ -47,8 +54,10 @@ enum NotTaken {
     Changed(String),
     /// What was written is not published yet, in words.
     NotPublished(String),
-    /// The ledger could not take note of it, or there is no time left.
-    Later(String),
+    /// The ledger could not take note of it, in words.
+    Unrecorded(String),
+    /// There is no time left for it.
+    NoTime,
 }
 
 impl From<Failure> for NotTaken {
@@ -61,27 +70,35 @@ impl NotTaken {
     fn at(self, step: &PolicyStep) -> StoppedStep {
         let (why, is_worth_waiting) = match self {
             NotTaken::Failed(failure) => (failure.to_string(), failure.category.is_worth_waiting()),
-            NotTaken::Changed(why) | NotTaken::NotPublished(why) | NotTaken::Later(why) => (why, true),
+            NotTaken::Changed(why) | NotTaken::NotPublished(why) | NotTaken::Unrecorded(why) => (why, true),
+            NotTaken::NoTime => {
+                ("there is no time left for it, so another invocation continues".to_owned(), true)
+            }
         };
         StoppedStep { step: step.to_string(), why, is_worth_waiting }
     }
 }
 
 /// Takes the steps, up to the first that can't be taken.
-pub(super) async fn write(keeper: &Keeper, view: &mut LevelView, steps: &SafeSteps) -> Written {
+pub(super) async fn write<'a>(
+    keeper: &'a Keeper,
+    view: &'a mut LevelView,
+    steps: &SafeSteps,
+    reading: &'a mut Reading<'_>,
+) -> Written {
     let mut writing = Writing {
         keeper,
         reader: keeper.cloud.bedrock_policies(&view.session),
         writer: keeper.cloud.bedrock_policy_writer(&view.session),
         view,
         created: BTreeMap::new(),
-        until: Instant::now() + WRITES_FOR,
+        reading,
     };
     let mut taken = Vec::new();
     for (position, step) in steps.steps().iter().enumerate() {
         if let Err(why) = writing.take(step).await {
             let left = steps.steps()[position..].iter().map(ToString::to_string).collect();
-            return Written { taken, left, stopped: Some(why.at(step)) };
+            return Written::up_to(step, why, (taken, left));
         }
         if !matches!(step, PolicyStep::Check { .. }) {
             taken.push(step.to_string());
@@ -94,10 +111,17 @@ pub(super) async fn write(keeper: &Keeper, view: &mut LevelView, steps: &SafeSte
     for point in touched {
         let check = PolicyStep::Check { point };
         if let Err(why) = writing.take(&check).await {
-            return Written { taken, left: vec![check.to_string()], stopped: Some(why.at(&check)) };
+            return Written::up_to(&check, why, (taken, vec![check.to_string()]));
         }
     }
-    Written { taken, left: Vec::new(), stopped: None }
+    Written { taken, left: Vec::new(), stopped: None, is_out_of_time: false }
+}
+
+impl Written {
+    fn up_to(step: &PolicyStep, why: NotTaken, (taken, left): (Vec<String>, Vec<String>)) -> Written {
+        let is_out_of_time = matches!(why, NotTaken::NoTime);
+        Written { taken, left, stopped: Some(why.at(step)), is_out_of_time }
+    }
 }
 
 /// The points below which a step changed something.
@@ -113,23 +137,33 @@ fn points_of(step: &PolicyStep, attached: &BTreeMap<AttachPoint, Vec<PolicyKey>>
     }
 }
 
-struct Writing<'a> {
+/// What stands for what an account is predicted to have published: short, since many are kept.
+fn published_as(account: &AccountId, forecast: &Forecast) -> String {
+    let mut hash = Sha256::new();
+    hash.update(account.as_str());
+    for (_, prediction) in &forecast.predictions {
+        hash.update(prediction.to_string());
+    }
+    hash.finalize().iter().take(10).map(|byte| format!("{byte:02x}")).collect()
+}
+
+struct Writing<'a, 'r> {
     keeper: &'a Keeper,
     reader: BedrockPolicyReader,
     writer: BedrockPolicyWriter,
     view: &'a mut LevelView,
     /// The ids of what was created here.
     created: BTreeMap<PolicyPart, PolicyId>,
-    until: Instant,
+    reading: &'a mut Reading<'r>,
 }
 
-impl Writing<'_> {
+impl Writing<'_, '_> {
     async fn take(&mut self, step: &PolicyStep) -> Result<(), NotTaken> {
-        if self.keeper.is_stopping() || Instant::now() >= self.until {
-            return Err(NotTaken::Later(
-                "there is no time left for it, so a later task continues".to_owned(),
-            ));
+        if self.keeper.is_stopping() || !self.reading.takes_time(STEP_SECONDS) {
+            return Err(NotTaken::NoTime);
         }
+        // Also where it fails: then it isn't known what is there.
+        self.reading.outdates(Outdated::by(step, self.id_of(step)));
         match step {
             PolicyStep::Create { part, content } => self.create(part, content).await?,
             PolicyStep::Update { policy, content } => self.update(policy, content).await?,
@@ -223,7 +257,9 @@ impl Writing<'_> {
 
     /// Waits until what AWS publishes below a point is what is attached there by now. Of accounts that the same points reach,
     /// one is asked. Frozen accounts stay as they are.
-    async fn check(&self, point: &AttachPoint) -> Result<(), NotTaken> {
+    ///
+    /// A check of more accounts than there is time for goes on where it ended: what it saw published isn't asked for again.
+    async fn check(&mut self, point: &AttachPoint) -> Result<(), NotTaken> {
         let present = &self.view.present;
         let points: BTreeSet<AttachPoint> = present
             .attached
@@ -239,26 +275,35 @@ impl Writing<'_> {
         let below = below.map(|(account, path)| (account.clone(), path.clone())).collect();
         let until = Instant::now() + PUBLISHED_WITHIN;
         for accounts in reached_alike(&points, &below).into_values() {
-            let active = accounts.iter().find(|account| {
-                self.view.organization.accounts.get(*account).is_some_and(|it| it.state.is_active())
-            });
-            if let Some(account) = active {
-                self.wait_for(account, present, until).await?;
+            let active = accounts
+                .iter()
+                .find(|account| self.view.accounts.get(*account).is_some_and(|it| it.state.is_active()));
+            let Some(account) = active else { continue };
+            let path = self.view.paths.get(account).cloned();
+            let paths = path.map(|path| (account.clone(), path)).into_iter().collect();
+            let Some(forecast) = forecast(&self.view.present, &paths).remove(account) else { continue };
+            let what = published_as(account, &forecast);
+            if self.reading.was_published(&what) {
+                continue;
             }
+            self.wait_for(account, &forecast, until).await?;
+            self.reading.is_published(what);
         }
+        // The next check asks anew: others may have changed something meanwhile.
+        self.reading.forget_published();
         Ok(())
     }
 
     async fn wait_for(
         &self,
         account: &AccountId,
-        present: &AttachedPolicies,
+        forecast: &Forecast,
         until: Instant,
     ) -> Result<(), NotTaken> {
-        let paths = self.view.paths.get_key_value(account).map(|(id, path)| (id.clone(), path.clone()));
-        let forecast = forecast(present, &paths.into_iter().collect());
-        let Some(forecast) = forecast.get(account) else { return Ok(()) };
         loop {
+            if !self.reading.has_time(CHECK_SECONDS) {
+                return Err(NotTaken::NoTime);
+            }
             let published = self.reader.effective(account).await?;
             let is_so = forecast.predictions.iter().any(|(_, prediction)| match (prediction, &published) {
                 (Prediction::Effective(merged), PublishedPolicy::Effective(seen)) => {
@@ -291,8 +336,19 @@ impl Writing<'_> {
         Ok(self.reader.attached(point).await?.into_iter().map(|policy| policy.id).collect())
     }
 
+    /// The policy that a step is about, where AWS gave it an id.
+    fn id_of(&self, step: &PolicyStep) -> Option<PolicyId> {
+        match step {
+            PolicyStep::Create { .. } | PolicyStep::Check { .. } => None,
+            PolicyStep::Update { policy, .. }
+            | PolicyStep::Attach { policy, .. }
+            | PolicyStep::Detach { policy, .. }
+            | PolicyStep::Delete { policy } => self.id(policy).ok(),
+        }
+    }
+
     fn id(&self, policy: &PolicyKey) -> Result<PolicyId, NotTaken> {
-        let unknown = || NotTaken::Later(format!("{policy} has no id yet"));
+        let unknown = || NotTaken::Unrecorded(format!("{policy} has no id yet"));
         match policy {
             PolicyKey::Id(id) => Ok(id.clone()),
             PolicyKey::New(part) => self.created.get(part).cloned().ok_or_else(unknown),
@@ -305,6 +361,6 @@ impl Writing<'_> {
             .ledger
             .change_organization_level(change)
             .await
-            .map_err(|error| NotTaken::Later(format!("the ledger could not take note of it: {error}")))
+            .map_err(|error| NotTaken::Unrecorded(format!("the ledger could not take note of it: {error}")))
     }
 }
