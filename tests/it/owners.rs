@@ -45,7 +45,7 @@ fn setup_of(document: &Document) -> Setup {
     })
 }
 
-fn setup() -> Setup {
+pub(crate) fn setup() -> Setup {
     setup_of(&document())
 }
 
@@ -72,7 +72,19 @@ fn owners_called(world: &World) -> BTreeSet<String> {
 async fn each_owner_shares_its_own_and_the_next_sweep_writes_nothing() {
     let mut stack = Stack::start(setup()).await;
     stack.deliver(&stack.schedule()).await;
-    check(&stack.world.enforced(), expect![[""]]);
+    check(
+        &stack.world.enforced(),
+        expect![[r#"
+                      ap-southeast-2   eu-west-1        us-east-1
+        111111111111  -                eubase1a2b3c:2   -
+        222222222222  -                eubase1a2b3c:2   -
+        300000000001  -                eustrict0001:1   -
+        300000000002  -                eustrict0001:1   -
+        300000000003  -                eustrict0001:1   -
+        300000000004  -                eustrict0001:1   -
+        300000000005  -                eubase1a2b3c:2   -
+    "#]],
+    );
     let grants: Vec<String> =
         stack.world.writes().into_iter().filter(|write| write.contains("ResourcePolicy")).collect();
     assert_eq!(
@@ -282,7 +294,7 @@ async fn the_management_account_owns_the_floor_and_another_account_the_rest() {
 
 fn terminal(world: &World) -> Guardrailctl {
     std::fs::write(world.folder().join("baseline.yaml"), document().text()).unwrap();
-    Guardrailctl::of(world)
+    Guardrailctl::of(world).variable("KEEPER_LEDGER", &format!("file:{}", world.ledger_file().display()))
 }
 
 async fn run(world: &World, arguments: &[&str]) -> Ran {
@@ -293,7 +305,16 @@ async fn run(world: &World, arguments: &[&str]) -> Ran {
 #[tokio::test]
 async fn a_terminal_shares_and_enforces_the_guardrails_of_both() {
     let world = setup().start().await;
-    check(&run(&world, &["plan", "--account", PAYMENTS]).await, expect![[""]]);
+    check(
+        &run(&world, &["plan", "--account", PAYMENTS]).await,
+        expect![[r#"
+        + arn:aws:bedrock:eu-west-1:300000000003:guardrail/eustrict0001 attach a resource policy that grants it to o-exampleorgid
+        + 300000000001/eu-west-1 (Workload/payments) enforce strict:1, after the grant
+        2 to change (1 of them after a grant or a copy), 0 held, 0 in sync
+        plan 189b7aeda52f5a84 of baseline 24272b09f9467881, mode sync
+        exit 0
+    "#]],
+    );
     let applied = run(&world, &["apply", "--yes"]).await;
     assert_eq!(applied.code, 0, "{applied}");
     assert!(is_granted(&world, &strict_arn()) && is_granted(&world, &testkit::world::guardrail(EU)));
@@ -304,8 +325,7 @@ async fn a_terminal_shares_and_enforces_the_guardrails_of_both() {
 #[tokio::test]
 async fn a_terminal_asks_before_either_owner_is_offboarded() {
     let world = World::guarded(setup()).await;
-    let ledger = format!("file:{}", world.ledger_file().display());
-    let ctl = terminal(&world).variable("KEEPER_LEDGER", &ledger);
+    let ctl = terminal(&world);
     for (owner, says) in [(SECOND, "owns guardrails (strict)"), (OWNER, "owns guardrails (corporate)")] {
         let ran = ctl.run(&["offboard", owner, "--yes", "--baseline", "baseline.yaml"]).await;
         assert!(ran.err.contains(says), "{ran}");
@@ -320,5 +340,12 @@ async fn the_organization_shows_which_owner_is_wrong() {
     let text = document().text().replace("guardrail: strict }", "guardrail: strict, level: organization }");
     std::fs::write(world.folder().join("wrong.yaml"), text).unwrap();
     let ran = Guardrailctl::of(&world).run(&["check", "wrong.yaml", "--organization"]).await;
-    check(&ran, expect![[""]]);
+    check(
+        &ran,
+        expect![[r#"
+        wrong.yaml:10:20: guardrails.strict.owner: strict is assigned with level: organization, which takes guardrails of the management account only, and 300000000003 is another account; write owner: "111111111111" for strict, or assign it on the account's level
+        stderr: error: wrong.yaml can't be used
+        exit 1
+    "#]],
+    );
 }

@@ -340,6 +340,7 @@ impl Tale {
 
     fn a_statement_comes(&mut self) -> String {
         let arn = self.dice.pick(&all_arns()).clone();
+        let owner = arn.split(':').nth(4).unwrap();
         self.stack.world.server.with(|model| {
             let mut policy = policy_of(model, &arn)
                 .unwrap_or_else(|| json!({ "Version": "2012-10-17", "Statement": [] }));
@@ -347,7 +348,7 @@ impl Tale {
                 return;
             }
             let statement = json!({ "Sid": FOREIGN, "Effect": "Allow", "Resource": arn,
-                "Principal": { "AWS": "arn:aws:iam::300000000004:root" }, "Action": "bedrock:ApplyGuardrail" });
+                "Principal": { "AWS": format!("arn:aws:iam::{owner}:root") }, "Action": "bedrock:ApplyGuardrail" });
             policy["Statement"].as_array_mut().unwrap().push(statement);
             model.set_resource_policy(&arn, Some(&policy.to_string())).unwrap();
         });
@@ -370,7 +371,7 @@ impl Tale {
         };
         self.stack.world.server.with(|model| {
             for account in model.members().filter(|account| account.state == AccountState::Active) {
-                let in_workload = account.parent == WORKLOAD;
+                let in_workload = account.parent() == Some(WORKLOAD);
                 let wanted = strict.clone().filter(|_| in_workload).unwrap_or_else(|| guardrail(EU));
                 let enforced = model.enforcement(&account.id, EU).map(|one| one.guardrail_id.as_str());
                 let id = wanted.rsplit_once('/').map(|(_, id)| id);
