@@ -16,7 +16,7 @@ use super::{Keeper, Reviewer, Stopped};
 use crate::baseline::Baseline;
 use crate::ids::{AccountId, Region, Target};
 use crate::limits::EffectiveBaseline;
-use crate::plan::HoldReason;
+use crate::plan::{HoldReason, Plan};
 use crate::report::{Report, TargetReport, Waits};
 use crate::task::{AccountTask, Cause, Errand, Handout, OwnerTask, Sweep, Task, Then};
 use crate::trigger::Regions;
@@ -147,7 +147,7 @@ pub(super) async fn owner_task(
     let owner = Target { account, region: task.region.clone() };
     let (mut effects, mut left) = (Vec::new(), None);
     let began = keeper.clock.now();
-    if !followed.is_present() && present.owner_targets().contains(&owner) {
+    if !followed.is_present() && present.is_owner(&owner.account) {
         let measured = Measured::begin(keeper);
         match grant_for_candidate(keeper, present, &owner, reviewer).await {
             Ok(report) => {
@@ -158,8 +158,8 @@ pub(super) async fn owner_task(
         }
     }
     let swept_since = task.swept_since.filter(|_| followed.is_present());
-    // An account that owns nothing there is left alone, unless a grant of ours may be left over.
-    if swept_since.is_some() || followed.baseline.owner_targets().contains(&owner) {
+    // An account that owns nothing is left alone, unless a grant of ours may be left over.
+    if swept_since.is_some() || followed.baseline.is_owner(&owner.account) {
         let work = OwnerWork { owner: owner.clone(), swept_since };
         let measured = Measured::begin(keeper);
         match work_for_owner(keeper, &followed.baseline, &work, reviewer).await {
@@ -172,6 +172,9 @@ pub(super) async fn owner_task(
                 return Ok(effects);
             }
         }
+    } else if effects.is_empty() {
+        let nothing = Report::of(followed.baseline.revision.clone(), Plan::default());
+        effects.push(Measured::begin(keeper).tell(nothing, &task.cause));
     }
     if let Then::LookAtUsersOf(guardrail) = &task.then {
         let baseline = &followed.baseline;

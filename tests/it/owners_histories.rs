@@ -33,7 +33,6 @@ use testkit::world::{
 const SECOND: &str = SEARCH;
 const OF_SECOND: &str = "strict: { owner: \"300000000003\", name: strict, version: 1, regions: [eu-west-1] }";
 const OF_FIRST: &str = "strict: { name: strict, version: 1, regions: [eu-west-1] }";
-const FOREIGN: &str = "Foreign";
 
 /// Who owns the guardrail of the workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +96,7 @@ fn policy_of(model: &Model, arn: &str) -> Option<Value> {
 
 fn has_foreign(policy: Option<&Value>) -> bool {
     let statements = policy.and_then(|policy| policy["Statement"].as_array());
-    statements.is_some_and(|statements| statements.iter().any(|one| one["Sid"] == FOREIGN))
+    statements.is_some_and(|statements| statements.iter().any(|one| one["Principal"]["AWS"].is_string()))
 }
 
 #[derive(Default)]
@@ -347,7 +346,7 @@ impl Tale {
             if has_foreign(Some(&policy)) {
                 return;
             }
-            let statement = json!({ "Sid": FOREIGN, "Effect": "Allow", "Resource": arn,
+            let statement = json!({ "Effect": "Allow", "Resource": arn,
                 "Principal": { "AWS": format!("arn:aws:iam::{owner}:root") }, "Action": "bedrock:ApplyGuardrail" });
             policy["Statement"].as_array_mut().unwrap().push(statement);
             model.set_resource_policy(&arn, Some(&policy.to_string())).unwrap();

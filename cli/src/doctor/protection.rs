@@ -47,7 +47,9 @@ impl Doctor<'_> {
         let mut findings: Vec<Finding> =
             documents.iter().flat_map(|one| doctor::protection(one, &attached, &chains)).collect();
         if owners.contains(&organization.management) {
-            let text = "the management account owns guardrails: no service control policy protects them";
+            let owned = if owners.len() == 1 { "the guardrails" } else { "guardrails" };
+            let text =
+                format!("the management account owns {owned}: no service control policy protects them");
             findings.push(
                 Check::ControlPolicies.at(Place::account(&organization.management)).not_applicable(text),
             );
