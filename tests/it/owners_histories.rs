@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use guardrail_keeper::handler::Deadline;
 use serde_json::{Value, json};
-use simulator::{AccountState, Call, EventSourceMapping, Fault, FaultKind, Model, Next};
+use simulator::{AccountState, Answer, Call, EventSourceMapping, Fault, FaultKind, Model, Next};
 
 use crate::effective_policy::ROOT;
 use testkit::histories::dice::Dice;
@@ -69,7 +69,9 @@ fn arn(owner: &str) -> String {
 fn setup() -> Setup {
     // So that no count over a day stops what goes to and fro.
     let ceilings = ["KEEPER_MAX_REPLACEMENTS", "KEEPER_MAX_RELEASES", "KEEPER_MAX_ABANDONMENTS"];
-    let setup = World::of(&Strict::Second.document(0)).durable().world(|world| {
+    let setup = World::of(&Strict::Second.document(0)).durable();
+    // Others have statements of their own in a policy.
+    let setup = setup.switches(|switches| switches.several_statements = Answer::Accepted).world(|world| {
         for owner in [OWNER, SECOND] {
             let mut strict = world.guardrails[1].clone();
             (strict.account, strict.share_with_organization, strict.versions) = (owner.to_owned(), false, 1);
@@ -115,7 +117,7 @@ impl Judge {
 
     fn judge(&mut self, call: &Call, model: &Model) {
         let arn = call.target.clone().unwrap_or_default();
-        if call.caller.contains(MEMBER_ROLE) && call.status == 200 {
+        if call.caller.contains(MEMBER_ROLE) && call.status / 100 == 2 {
             self.judged += 1;
             let group = format!("owner.{}.{}", call.account, call.region);
             if !self.at_work.contains(&group) {
