@@ -345,6 +345,6 @@ assignments: [{ targets: [r-exam], guardrail: corporate }]
     }
 
     fn gone() -> Unusable {
-        Unusable::NotReady { status: "CREATING".to_owned() }
+        Unusable::NotReady { status: "CREATING".to_owned().into() }
     }
 }
