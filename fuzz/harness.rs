@@ -25,11 +25,14 @@ pub(crate) fn settings() -> Context {
         controls_path: Some("/guardrail-keeper/controls".to_owned()),
         hub: Some("111111111111".parse().expect("an account")),
         baseline: Some(Known {
-            owner: "222222222222".parse().expect("an account"),
+            owners: ["222222222222".parse().expect("an account")].into(),
             // The example baseline's placement is `auto`, so that any account may have a copy.
             copies: true,
             regions: ["us-east-1", "eu-west-1"]
-                .map(|region| (region.parse().expect("a Region"), Guardrails::Any))
+                .map(|region| {
+                    let owner = "222222222222".parse().expect("an account");
+                    (region.parse().expect("a Region"), [(owner, Guardrails::Any)].into())
+                })
                 .into(),
         }),
         now: None,
@@ -50,7 +53,9 @@ pub(crate) fn central_settings() -> Context {
 fn other_settings() -> [Context; 2] {
     let mut central = central_settings();
     if let Some(baseline) = &mut central.baseline {
-        baseline.regions.insert("us-east-1".parse().expect("a Region"), Guardrails::Only(BTreeSet::new()));
+        let none = baseline.owners.iter().map(|owner| (owner.clone(), Guardrails::Only(BTreeSet::new())));
+        let none = none.collect();
+        baseline.regions.insert("us-east-1".parse().expect("a Region"), none);
     }
     central.now = Some(1_800_000_000);
     central.max_age_seconds = Some(86_400);

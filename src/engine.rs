@@ -62,6 +62,7 @@ mod tasks;
 mod trials;
 mod trust;
 mod unusable;
+mod users;
 mod view;
 
 use std::collections::BTreeSet;
@@ -106,7 +107,7 @@ pub(crate) use narrowing::NAMELESS;
 pub use news::{is_report_due, news_of_task, note_news_published, note_reported};
 pub use organization_level::{foresee_organization_level, note_organization_level_told};
 pub use owed::{note_departure_told, note_told};
-pub use owner::work_for_owner;
+pub use owner::{OwnerWork, work_for_owner};
 pub use placing::Placing;
 pub use progress::{Progress, Reviewer, Step, Write, unwatched};
 pub use remembered::Remembered;

@@ -24,7 +24,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::cloud::Cloud;
-use crate::ids::{AccountId, Region};
+use crate::ids::{AccountId, Region, Target};
 use crate::limits::UnusableVersions;
 use crate::organization::AccountPlacement;
 use crate::record::{AccountRecord, Arrival, Granted, Grants, Note, Sequence};
@@ -275,24 +275,29 @@ impl Ledger {
         self.change_kept(UNUSABLE, |versions| change(versions)).await
     }
 
-    /// What the owner's side was last seen to hold in one Region.
+    /// What an owner account was last seen to hold in one Region. Earlier versions had one owner, and one document for
+    /// each Region; what is there of this owner counts until a look of this version is recorded.
     ///
     /// # Errors
     /// When the store can't be read.
-    pub async fn owner_snapshot(&self, region: &Region) -> Result<Option<OwnerSnapshot>, LedgerError> {
-        self.get(&format!("{OWNER_SNAPSHOTS}{region}")).await
+    pub async fn owner_snapshot(&self, owner: &Target) -> Result<Option<OwnerSnapshot>, LedgerError> {
+        if let Some(snapshot) = self.get(&format!("{OWNER_SNAPSHOTS}{owner}")).await? {
+            return Ok(Some(snapshot));
+        }
+        let earlier: Option<OwnerSnapshot> = self.get(&format!("{OWNER_SNAPSHOTS}{}", owner.region)).await?;
+        Ok(earlier.and_then(|earlier| earlier.of_owner(&owner.account)))
     }
 
-    /// Records what the owner's side was seen to hold in one Region, unless a later look is recorded.
+    /// Records what an owner account was seen to hold in one Region, unless a later look is recorded.
     ///
     /// # Errors
     /// When the store can't be written.
     pub async fn set_owner_snapshot(
         &self,
-        region: &Region,
+        owner: &Target,
         snapshot: OwnerSnapshot,
     ) -> Result<(), LedgerError> {
-        self.change_kept(&format!("{OWNER_SNAPSHOTS}{region}"), |known: &mut Option<OwnerSnapshot>| {
+        self.change_kept(&format!("{OWNER_SNAPSHOTS}{owner}"), |known: &mut Option<OwnerSnapshot>| {
             if known.as_ref().is_none_or(|known| known.at <= snapshot.at) {
                 *known = Some(snapshot.clone());
             }

@@ -243,12 +243,12 @@ impl Application<'_> {
         work: &'s PlannedWork,
         targets: BTreeMap<ids::Target, Until>,
     ) -> anyhow::Result<Following<'s>> {
-        let owner = work.survey.plan.plan().grant_changes();
-        let owner = owner.map(|change| change.grant.resource.region().clone()).collect();
+        let grants = work.survey.plan.plan().grant_changes();
+        let owners = grants.map(|change| change.grant.resource.held_in()).collect();
         let (baseline, followed) = self.followed(work);
         let aim = Aim::of(baseline, followed);
         let begin = async {
-            let following = Following::begin(self.keeper, aim, targets).await?.and_the_owner(owner).await?;
+            let following = Following::begin(self.keeper, aim, targets).await?.and_the_owners(owners).await?;
             if work.level.may_be_written() { following.and_the_level().await } else { Ok(following) }
         };
         self.interrupts.or(begin).await

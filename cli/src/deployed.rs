@@ -14,7 +14,7 @@ use guardrail_keeper::engine::{self, Ask, Asked, Keeper, Step, Stopped, Survey};
 use keeper_core::baseline::{Baseline, Revision};
 use keeper_core::desired::Desired;
 use keeper_core::failure::{Call, Category};
-use keeper_core::ids::{AccountId, Region, Target};
+use keeper_core::ids::{AccountId, Target};
 use keeper_core::organization::OrgPath;
 use keeper_core::organization_level::OrganizationLook;
 use keeper_core::plan::{Decision, GrantAction, Held, HoldReason, InSync, Plan};
@@ -118,9 +118,9 @@ impl<'a> Aim<'a> {
 
     /// How a target stands. Whether the keeper looked since is known otherwise, so no look is too old.
     fn judge(&self, target: &Target, record: &Record) -> Judged {
-        let Baseline { revision, owner, .. } = self.baseline;
+        let Baseline { revision, .. } = self.baseline;
         let (now, oldest) = (Timestamp::now(), Timestamp::MIN);
-        let criteria = Criteria { now, oldest, revision: Some(revision), owner };
+        let criteria = Criteria { now, oldest, revision: Some(revision) };
         let (wanted, path) = (self.desired.get(target), self.paths.get(&target.account));
         judge(Subject { target, wanted, path, record }, criteria)
     }
@@ -148,8 +148,8 @@ pub(super) struct Following<'a> {
     aim: Aim<'a>,
     left: BTreeMap<Target, (Until, Option<Timestamp>)>,
     looks: BTreeMap<Target, Look>,
-    /// Regions in which the owner's side has something to do.
-    owner: BTreeMap<Region, Option<Timestamp>>,
+    /// Owners, each in a Region, in which something is to be done.
+    owners: BTreeMap<Target, Option<Timestamp>>,
     /// The organization's level, where it is followed.
     level: Option<FollowedLevel>,
 }
@@ -168,8 +168,8 @@ pub(super) struct Followed {
     pub(super) looks: BTreeMap<Target, Look>,
     /// Targets at which the keeper hasn't looked in time, or that still wait.
     pub(super) left: BTreeSet<Target>,
-    /// Regions of the owner at which the keeper hasn't looked in time.
-    owner: BTreeSet<Region>,
+    /// Owners, each in a Region, at which the keeper hasn't looked in time.
+    owners: BTreeSet<Target>,
     /// The organization's level, where it was followed.
     level: Option<FollowedLevel>,
     /// The baseline that it was followed for.
@@ -182,8 +182,8 @@ impl<'a> Following<'a> {
         aim: Aim<'a>,
         targets: BTreeMap<Target, Until>,
     ) -> Result<Following<'a>, Stopped> {
-        let (left, looks, owner) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let mut following = Following { keeper, aim, left, looks, owner, level: None };
+        let (left, looks, owners) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let mut following = Following { keeper, aim, left, looks, owners, level: None };
         let known = following.recorded(targets.keys()).await?;
         following.left = targets
             .into_iter()
@@ -195,12 +195,12 @@ impl<'a> Following<'a> {
         Ok(following)
     }
 
-    /// Follows the owner's side in these Regions as well, where tasks of its own do that work.
-    pub(super) async fn and_the_owner(mut self, regions: BTreeSet<Region>) -> Result<Following<'a>, Stopped> {
+    /// Follows these owners in these Regions as well, where tasks of their own do that work.
+    pub(super) async fn and_the_owners(mut self, owners: BTreeSet<Target>) -> Result<Following<'a>, Stopped> {
         if self.keeper.settings().queues.is_some() {
-            for region in regions {
-                let at = self.looked_at(&region).await?;
-                self.owner.insert(region, at);
+            for owner in owners {
+                let at = self.looked_at(&owner).await?;
+                self.owners.insert(owner, at);
             }
         }
         Ok(self)
@@ -226,9 +226,9 @@ impl<'a> Following<'a> {
         Ok(is_there)
     }
 
-    /// When the owner's side was looked at last.
-    async fn looked_at(&self, region: &Region) -> Result<Option<Timestamp>, Stopped> {
-        let readiness = self.keeper.ledger().owner_snapshot(region).await?;
+    /// When an owner was looked at last in a Region.
+    async fn looked_at(&self, owner: &Target) -> Result<Option<Timestamp>, Stopped> {
+        let readiness = self.keeper.ledger().owner_snapshot(owner).await?;
         Ok(readiness.map(|readiness| readiness.at))
     }
 
@@ -246,11 +246,11 @@ impl<'a> Following<'a> {
         let began = Instant::now();
         let longest = Duration::from_secs(u64::try_from(longest.seconds).unwrap_or_default());
         let bar = Bar::new();
-        bar.step(Step::Writing { changes: self.left.len() + self.owner.len() });
+        bar.step(Step::Writing { changes: self.left.len() + self.owners.len() });
         loop {
-            for (region, before) in self.owner.clone() {
-                if self.looked_at(&region).await? != before {
-                    self.owner.remove(&region);
+            for (owner, before) in self.owners.clone() {
+                if self.looked_at(&owner).await? != before {
+                    self.owners.remove(&owner);
                     bar.step(Step::Wrote);
                 }
             }
@@ -276,11 +276,11 @@ impl<'a> Following<'a> {
                 }
             }
             let has_level = self.has_level().await?;
-            if has_level && self.left.is_empty() && self.owner.is_empty() || began.elapsed() >= longest {
+            if has_level && self.left.is_empty() && self.owners.is_empty() || began.elapsed() >= longest {
                 let left = self.left.into_keys().collect();
-                let owner = self.owner.into_keys().collect();
+                let owners = self.owners.into_keys().collect();
                 let revision = self.aim.baseline.revision.clone();
-                return Ok(Followed { looks: self.looks, left, owner, level: self.level, revision });
+                return Ok(Followed { looks: self.looks, left, owners, level: self.level, revision });
             }
             // Reading thousands of records each second would cost more than it is worth.
             let thousands = u32::try_from(self.left.len() / 1000).unwrap_or(u32::MAX);
@@ -293,7 +293,7 @@ impl Followed {
     /// Whether everything was looked at and is good.
     pub(super) fn is_good(&self) -> bool {
         self.left.is_empty()
-            && self.owner.is_empty()
+            && self.owners.is_empty()
             && self.level.as_ref().is_none_or(|level| level.is_good(&self.revision))
             && self.looks.values().all(|look| look.judged.standing.is_good())
     }
@@ -306,8 +306,11 @@ impl Followed {
         for target in unseen {
             output::print_done(format_args!("{target} not looked at yet"));
         }
-        for region in &self.owner {
-            output::print_done(format_args!("Region {region} of the owner not looked at yet"));
+        for owner in &self.owners {
+            output::print_done(format_args!(
+                "Region {} of the owner {} not looked at yet",
+                owner.region, owner.account
+            ));
         }
         if let Some(level) = &self.level {
             match &level.look {
@@ -346,7 +349,7 @@ impl Followed {
         json!({
             "targets": looks.collect::<Vec<_>>(),
             "left": self.left,
-            "owner_left": self.owner,
+            "owner_left": self.owners,
             "organization_level": level.flatten(),
             "organization_level_left": self.level.as_ref().is_some_and(|level| level.look.is_none()),
         })

@@ -22,7 +22,7 @@ use crate::inspector::Inspector;
 use guardrail_keeper::engine::{self, Keeper, Stopped};
 use keeper_core::baseline::{Baseline, Severity};
 use keeper_core::doctor::{Check, DoctorSummary, Facts, Finding, Hearing, Outcome, Place};
-use keeper_core::ids::{AccountId, Partition, Region};
+use keeper_core::ids::{AccountId, Partition, Region, Target};
 use keeper_core::organization::{Account, Organization};
 use keeper_core::plan::GrantAction;
 use keeper_core::resolved::Unusable;
@@ -183,7 +183,7 @@ impl Doctor<'_> {
         self.hearing = Hearing {
             hub: Some(self.hub_account().clone()),
             management: organization.map(|organization| organization.management.clone()),
-            owner: baseline.map(|baseline| baseline.owner.clone()),
+            owners: baseline.map(Baseline::owners).unwrap_or_default(),
             at_home: home_region(&Partition::of(self.own.region())).as_ref() == Some(self.own.region()),
             parameter: self.settings.baseline.parameter().cloned(),
             approval: self.settings.approval.clone(),
@@ -240,7 +240,8 @@ impl Doctor<'_> {
         let check = Check::Guardrails;
         let (catalog, grants) = engine::guardrails(self.keeper, baseline).await;
         for ((key, region), entry) in &catalog.entries {
-            let here = check.at(Place::target(&baseline.owner, region));
+            let owner = Target { account: baseline.owner_of(key).clone(), region: region.clone() };
+            let here = check.at(Place::target(&owner.account, region));
             self.findings.push(match &entry.unusable {
                 None => here.ok(format!("{key} is there and ready")),
                 Some(Unusable::Unreadable { failure }) => {
@@ -253,11 +254,11 @@ impl Doctor<'_> {
             });
             if let Some(key) = &entry.customer_key {
                 self.hearing.keys.insert(key.arn.to_string());
-                self.findings.push(keys::finding(baseline, region, key));
+                self.findings.push(keys::finding(baseline, &owner, key));
             }
         }
         for (resource, decision) in grants {
-            let here = check.at(Place::target(&baseline.owner, resource.region()));
+            let here = check.at(Place::target(resource.account(), resource.region()));
             self.findings.push(match &decision.action {
                 GrantAction::Granted => here.ok("granted to the organization"),
                 GrantAction::Change(_) => here
@@ -288,7 +289,7 @@ impl Doctor<'_> {
             let assigned = baseline.assignment(&account.id, &account.path);
             let guarded = assigned.is_some_and(|assignment| assignment.guardrail.is_some());
             let guarded = guarded && !baseline.exclude.contains(&account.id);
-            guarded || account.id == baseline.owner || account.id == hub || account.id == *management
+            guarded || baseline.is_owner(&account.id) || account.id == hub || account.id == *management
         };
         let accounts: Vec<Account> = organization
             .accounts
@@ -328,7 +329,7 @@ impl Doctor<'_> {
             organization: baseline.organization.clone(),
             management: organization.management.clone(),
             hub: self.hub_account().clone(),
-            owner: baseline.owner.clone(),
+            owners: baseline.owners(),
             member: other.unwrap_or(&organization.management).clone(),
             region,
             member_role: self.settings.member_role.clone(),

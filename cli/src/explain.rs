@@ -121,9 +121,9 @@ impl Explained<'_> {
         let record = self.record();
         let wanted = self.survey.view.desired.get(&self.target);
         let subject = Subject { target: &self.target, wanted, path: self.path(), record: &record };
-        let Baseline { revision, owner, .. } = self.baseline;
+        let Baseline { revision, .. } = self.baseline;
         let (now, oldest) = (Timestamp::now(), Timestamp::MIN);
-        let judged = judge(subject, Criteria { now, oldest, revision: Some(revision), owner });
+        let judged = judge(subject, Criteria { now, oldest, revision: Some(revision) });
         judged.where_it_may_leave(&self.target.account, self.account, &record)
     }
 
@@ -206,7 +206,7 @@ impl Explained<'_> {
             None => "not looked at".to_owned(),
             Some(Observation::Enforced(seen)) => {
                 let account = &seen.enforcement.guardrail.account;
-                let own = *account == self.target.account && *account != self.baseline.owner;
+                let own = *account == self.target.account && !self.baseline.is_owner(account);
                 let own = if own {
                     " (a guardrail of the account's own, with version numbers of its own)"
                 } else {

@@ -119,7 +119,6 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         now,
         oldest: Timestamp::from_second(oldest).unwrap_or(Timestamp::MIN),
         revision: is_present.then_some(&baseline.revision),
-        owner: &baseline.owner,
     };
     let limits = match arguments.output {
         Form::Text => arguments.limit,

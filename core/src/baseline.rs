@@ -27,7 +27,9 @@ pub use self::membership::NamedIds;
 pub use self::problem::{InvalidBaseline, Problem, Severity};
 use self::problem::{Problems, TextPlace};
 use crate::enforcement::{Guarding, Models};
-use crate::ids::{AccountId, GuardrailArn, GuardrailVersion, KmsKeyArn, OrganizationId, Region, text_id};
+use crate::ids::{
+    AccountId, GuardrailArn, GuardrailVersion, KmsKeyArn, OrganizationId, Region, Target, text_id,
+};
 use crate::organization::OrgPath;
 use crate::words::words;
 
@@ -38,7 +40,7 @@ pub struct Baseline {
     pub revision: Revision,
     /// The organization it is for. Nothing is written in another.
     pub organization: OrganizationId,
-    /// The account that owns the guardrails.
+    /// The account that owns the guardrails that name no owner of their own.
     pub owner: AccountId,
     /// What may be written at all.
     pub mode: Mode,
@@ -64,6 +66,8 @@ struct ProblemPlaces {
     organization: TextPlace,
     owner: TextPlace,
     guardrails: BTreeMap<GuardrailKey, TextPlace>,
+    /// Where a guardrail names its own owner.
+    guardrail_owners: BTreeMap<GuardrailKey, TextPlace>,
     assignments: TextPlace,
     targets: BTreeMap<AssignmentTarget, TextPlace>,
     organization_targets: BTreeMap<AssignmentTarget, TextPlace>,
@@ -157,13 +161,35 @@ impl Baseline {
     }
 
     /// The account that owns a guardrail of this baseline.
-    pub fn owner_of(&self, _key: &GuardrailKey) -> &AccountId {
-        &self.owner
+    pub fn owner_of(&self, key: &GuardrailKey) -> &AccountId {
+        self.guardrails.get(key).map_or(&self.owner, |guardrail| &guardrail.owner)
+    }
+
+    /// Every account that owns a guardrail of this baseline; the document's owner, if it has no guardrail.
+    pub fn owners(&self) -> BTreeSet<AccountId> {
+        let owners: BTreeSet<AccountId> =
+            self.guardrails.values().map(|guardrail| guardrail.owner.clone()).collect();
+        if owners.is_empty() { BTreeSet::from([self.owner.clone()]) } else { owners }
+    }
+
+    /// Whether this account owns a guardrail of this baseline.
+    pub fn is_owner(&self, account: &AccountId) -> bool {
+        self.guardrails.values().any(|guardrail| guardrail.owner == *account)
+            || self.guardrails.is_empty() && self.owner == *account
+    }
+
+    /// Each Region of each account in which that account owns a guardrail of this baseline.
+    pub fn owner_targets(&self) -> BTreeSet<Target> {
+        let targets = self.guardrails.values().flat_map(|guardrail| {
+            let of = |region: &Region| Target { account: guardrail.owner.clone(), region: region.clone() };
+            guardrail.regions.keys().map(of)
+        });
+        targets.collect()
     }
 
     /// Where the text says who owns it.
-    fn owner_place(&self, _key: &GuardrailKey) -> &TextPlace {
-        &self.places.owner
+    fn owner_place(&self, key: &GuardrailKey) -> &TextPlace {
+        self.places.guardrail_owners.get(key).unwrap_or(&self.places.owner)
     }
 
     /// The line of the text in which a target of an assignment on the account's level stands.
@@ -241,6 +267,8 @@ words! {
 /// One guardrail of the baseline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guardrail {
+    /// The account that owns it.
+    pub owner: AccountId,
     /// Where it is enforced, and which guardrail that is there.
     pub regions: BTreeMap<Region, Source>,
     /// The models it guards.

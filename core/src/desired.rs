@@ -45,6 +45,8 @@ impl Wanted {
 pub struct WantedGuardrail {
     /// What the baseline calls it.
     pub key: GuardrailKey,
+    /// The account that owns it.
+    pub owner: AccountId,
     /// Which guardrail of the owner account that is in the target's Region.
     pub source: Source,
     /// The models it guards.
@@ -125,6 +127,7 @@ fn wanted(baseline: &Baseline, account: &Account, region: &Region) -> Wanted {
     {
         Some((key, guardrail, source)) => Wanted::Guardrail(Box::new(WantedGuardrail {
             key: key.clone(),
+            owner: guardrail.owner.clone(),
             source: source.clone(),
             models: guardrail.models.clone(),
             guarding: guardrail.guarding,

@@ -159,7 +159,8 @@ fn resolve_guardrail(
     catalog: &Catalog,
     organization: &OrganizationId,
 ) -> Enforce {
-    let WantedGuardrail { key, source, models, guarding, placement, on_unusable, existing } = wanted;
+    let WantedGuardrail { key, owner: _, source, models, guarding, placement, on_unusable, existing } =
+        wanted;
     let entry = catalog.entries.get(&(key.clone(), target.region.clone())).cloned();
     // The catalog lacks this one; that is not "usable".
     let entry = entry.unwrap_or_else(|| {

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 
 use crate::baseline::{Baseline, Revision};
 use crate::desired::{Desired, Wanted, desired, release_leaving};
-use crate::ids::{AccountId, Target};
+use crate::ids::Target;
 use crate::organization::{Account, AccountState, OrgPath, Organization};
 use crate::record::{AccountRecord, Record};
 use crate::trigger::Regions;
@@ -36,8 +36,6 @@ pub struct Criteria<'a> {
     /// The present baseline's revision: looks under another one are stale. `None` where the present
     /// baseline can't be read; then nothing as a whole may be called good.
     pub revision: Option<&'a Revision>,
-    /// The account that owns the guardrails.
-    pub owner: &'a AccountId,
 }
 
 /// One target, what is wanted of it now, and what is recorded.

@@ -1,7 +1,7 @@
 //! Units of work. At most one run per group at a time: that is what makes one writer each.
 //!
 //! Two ways lead through the queues. A [`Task`] lies in the FIFO queue, one at a time for each account
-//! and for each Region of the owner's. An [`Errand`] lies in the standard queue, where events come in,
+//! and for each Region of each owner. An [`Errand`] lies in the standard queue, where events come in,
 //! too: it may wait there without blocking other work.
 
 mod cause;
@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::ids::{AccountId, GuardrailArn, Region};
+use crate::ids::{AccountId, GuardrailArn, Region, Target};
 use crate::organization::AccountPlacement;
 use crate::trigger::Regions;
 
@@ -36,7 +36,7 @@ pub use sender::{FloodPace, OtherGuardrails, Sender};
 pub enum Task {
     /// Make one account agree with the baseline. Only this kind writes in the account.
     Account(AccountTask),
-    /// Make the guardrails of one Region usable by the organization. Only this kind writes their
+    /// Make the guardrails of one owner in one Region usable by the organization. Only this kind writes their
     /// resource policies.
     Owner(OwnerTask),
     /// Make the organization's Bedrock policies agree with the baseline. Only this kind writes them.
@@ -60,12 +60,16 @@ pub struct AccountTask {
     pub cause: Cause,
 }
 
-/// Work on the owner account's guardrails in one Region.
+/// Work on the guardrails of one owner account in one Region.
 ///
 /// By Region and not by ARN: a guardrail that is looked up by name has no ARN before the lookup,
 /// and one that was deleted and made anew has another. One Region's run includes each of its guardrails.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnerTask {
+    /// The owner account. `None` where the event doesn't name one, and in messages of an earlier version: then a task for
+    /// each owner is queued, and nothing else is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<AccountId>,
     /// The Region.
     pub region: Region,
     /// Whose users are to be looked at afterwards.
@@ -123,18 +127,43 @@ impl AccountTask {
 
 impl OwnerTask {
     /// Work that nothing follows.
-    pub fn new(region: Region, cause: &Cause) -> OwnerTask {
+    pub fn new(Target { account, region }: Target, cause: &Cause) -> OwnerTask {
+        OwnerTask { owner: Some(account), ..OwnerTask::of_each_owner(region, cause) }
+    }
+
+    /// Work for each owner in a Region, that nothing follows.
+    pub fn of_each_owner(region: Region, cause: &Cause) -> OwnerTask {
         let cause = cause.clone();
-        OwnerTask { region, then: Then::Nothing, others: None, swept_since: None, is_addition: false, cause }
+        OwnerTask {
+            owner: None,
+            region,
+            then: Then::Nothing,
+            others: None,
+            swept_since: None,
+            is_addition: false,
+            cause,
+        }
+    }
+
+    /// The owner account, where the task or what it is about names one.
+    pub fn named_owner(&self) -> Option<&AccountId> {
+        let of_others = || self.others.as_ref().map(|others| &others.account);
+        match (&self.owner, &self.then) {
+            (Some(owner), _) => Some(owner),
+            (None, Then::LookAtUsersOf(Some(guardrail))) => Some(&guardrail.account),
+            (None, Then::LookAtUsersOf(None) | Then::Nothing) => of_others(),
+        }
     }
 }
 
 impl Task {
-    /// The FIFO message group: the account, the owner's Region, or the organization.
+    /// The FIFO message group: the account, the owner's account and Region, or the organization. A task for each owner
+    /// in a Region has the group that earlier versions used for their only owner; it writes nothing.
     pub fn group(&self) -> String {
         match self {
             Task::Account(task) => task.account.to_string(),
-            Task::Owner(task) => format!("owner.{}", task.region),
+            Task::Owner(OwnerTask { owner: Some(owner), region, .. }) => format!("owner.{owner}.{region}"),
+            Task::Owner(OwnerTask { owner: None, region, .. }) => format!("owner.{region}"),
             Task::Organization(_) => "organization".to_owned(),
         }
     }
@@ -269,6 +298,7 @@ mod tests {
     #[test]
     fn what_is_put_back_is_the_same_work_one_try_later() {
         let owner = OwnerTask {
+            owner: Some("222222222222".parse().unwrap()),
             region: "us-east-1".parse().unwrap(),
             then: Then::Nothing,
             others: None,
@@ -286,8 +316,38 @@ mod tests {
     }
 
     #[test]
+    fn each_owner_has_a_group_in_each_region() {
+        let of = |owner: &str| Task::Owner(OwnerTask::new(owner.parse().unwrap(), &cause("e", 0)));
+        let (first, second) = (of("222222222222/us-east-1"), of("111111111111/us-east-1"));
+        assert_eq!(first.group(), "owner.222222222222.us-east-1");
+        assert_eq!(second.group(), "owner.111111111111.us-east-1");
+        assert_ne!(first.group(), of("222222222222/eu-west-1").group());
+        assert_ne!(first.deduplication_id(), second.deduplication_id());
+    }
+
+    #[test]
+    fn a_message_of_an_earlier_version_is_for_each_owner_or_for_the_one_that_it_is_about() {
+        let text = |rest: &str| {
+            let cause = serde_json::to_value(cause("e", 0)).unwrap();
+            format!(r#"{{"kind":"owner","region":"us-east-1","swept_since":null,"cause":{cause},{rest}}}"#)
+        };
+        let read = |rest: &str| match serde_json::from_str::<Task>(&text(rest)).unwrap() {
+            Task::Owner(task) => (Task::Owner(task.clone()).group(), task.named_owner().cloned()),
+            other => panic!("{other:?}"),
+        };
+        let group = "owner.us-east-1".to_owned();
+        assert_eq!(read(r#""then":"nothing""#), (group.clone(), None));
+        let guardrail =
+            r#""then":{"look_at_users_of":"arn:aws:bedrock:us-east-1:222222222222:guardrail/base"}"#;
+        assert_eq!(read(guardrail), (group.clone(), Some("222222222222".parse().unwrap())));
+        let others = r#""then":{"look_at_users_of":null},"others":{"account":"222222222222","but":[]}"#;
+        assert_eq!(read(others), (group, Some("222222222222".parse().unwrap())));
+    }
+
+    #[test]
     fn what_got_something_done_is_the_same_work_with_short_pauses() {
         let owner = OwnerTask {
+            owner: Some("222222222222".parse().unwrap()),
             region: "us-east-1".parse().unwrap(),
             then: Then::Nothing,
             others: None,
@@ -307,6 +367,7 @@ mod tests {
     #[test]
     fn a_task_survives_the_queue() {
         let owner = Task::Owner(OwnerTask {
+            owner: Some("222222222222".parse().unwrap()),
             region: "us-east-1".parse().unwrap(),
             then: Then::LookAtUsersOf(Some(
                 "arn:aws:bedrock:us-east-1:222222222222:guardrail/base".parse().unwrap(),

@@ -23,12 +23,13 @@ use super::unusable::admit_unusable;
 use super::view::{ReadDepth, View, planned, proven, restricted, view, with_clean_ups};
 use super::{Departed, Gone, Keeper, Reviewer, Stopped, in_rounds, unwatched};
 use crate::cloud::Head;
-use crate::ids::{Region, Target};
+use crate::ids::Target;
 use crate::limits::{Approval, EffectiveBaseline, Extent, RevisionApproval};
 use crate::organization::{AccountPlacement, AccountState, OrgPath, Organization};
 use crate::plan::{Change, HoldReason, Plan};
 use crate::record::{AccountRecord, Arrival};
-use crate::report::{Report, TargetReport};
+use crate::report::Report;
+use crate::resource_policy::Resource;
 use crate::task::{AccountTask, Handout};
 
 /// The result of a task.
@@ -213,11 +214,10 @@ async fn admit_moves(keeper: &Keeper, followed: &EffectiveBaseline, plan: Plan, 
 }
 
 /// The Regions in which an owner task has to run before the account can continue.
-pub(super) fn regions_for_the_owner(report: &Report) -> BTreeSet<Region> {
-    let lacks_grant = |report: &&TargetReport| {
-        report.held().is_some_and(|held| held.reason.waits_for_a_grant())
-            || report.broken().is_some_and(|broken| broken.unusable.is_being_mended())
-    };
-    let lacking = report.targets.iter().filter(|(_, report)| lacks_grant(report));
-    lacking.map(|(target, _)| target.region.clone()).collect()
+pub(super) fn awaited_grants(report: &Report) -> BTreeSet<Target> {
+    let lacking = report.targets.values().filter_map(|report| {
+        let held = report.held().and_then(|held| held.reason.awaited_grant());
+        held.or_else(|| report.broken()?.unusable.awaited_grant())
+    });
+    lacking.map(Resource::held_in).collect()
 }

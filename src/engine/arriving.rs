@@ -16,6 +16,7 @@ use super::narrowing::{
 };
 use super::sweeping::{beginning, regions};
 use super::{Keeper, Stopped, context};
+use crate::ids::Target;
 use crate::ledger::LedgerError;
 use crate::own_roles::OwnRoles;
 use crate::record::{AccountRecord, Record};
@@ -242,8 +243,10 @@ async fn is_recorded(keeper: &Keeper, scope: &Scope, is_enforcement: bool) -> Re
             }
         }
         Accounts::All => {
+            let Some(account) = &scope.changed_in else { return Ok(false) };
             for region in regions {
-                let snapshot = keeper.ledger.owner_snapshot(region).await?;
+                let owner = Target { account: account.clone(), region: region.clone() };
+                let snapshot = keeper.ledger.owner_snapshot(&owner).await?;
                 if !snapshot.is_some_and(|snapshot| looked_since(snapshot.at)) {
                     return Ok(false);
                 }

@@ -34,7 +34,7 @@ pub struct RecordAge {
 }
 
 /// Whether only the deployed keeper may read members: as the templates deploy it, the member role trusts only the
-/// function. Tries the owner account, which every look needs; if that is our own account, a member.
+/// function. Tries an owner account, which every look needs; if ours is the only one, a member.
 pub(super) async fn only_the_keeper_sees(
     keeper: &Keeper,
     baseline: &Baseline,
@@ -49,7 +49,8 @@ pub(super) async fn only_the_keeper_sees(
     }
     let own = keeper.cloud.own_account();
     let members = organization.accounts.values().filter(|account| account.state.admits_work());
-    let mut others = std::iter::once(&baseline.owner).chain(members.map(|account| &account.id));
+    let owners = baseline.owners();
+    let mut others = owners.iter().chain(members.map(|account| &account.id));
     let Some(other) = others.find(|id| *id != own) else { return false };
     match keeper.cloud.session(other).await {
         Ok(_) => false,

@@ -7,7 +7,7 @@ use futures_util::stream::{self, StreamExt};
 use super::Keeper;
 use crate::baseline::{Baseline, GuardrailKey, Placement};
 use crate::cloud::{CopyState, CopyWriter, Reader, Session};
-use crate::copy::{CopyVerdict, Enforced, NoOriginal, Original, Tags, carried, of_a_copy};
+use crate::copy::{CopyHeld, CopyVerdict, Enforced, NoOriginal, Original, Tags, carried, of_a_copy};
 use crate::desired::{Desired, Wanted};
 use crate::failure::Failure;
 use crate::ids::{Region, Target};
@@ -35,7 +35,7 @@ pub(super) async fn originals(
             continue;
         };
         let copy_key = guardrail.and_then(|guardrail| guardrail.copy_keys.get(&region)).cloned();
-        let original = match keeper.cloud.session(&baseline.owner).await {
+        let original = match keeper.cloud.session(&arn.account).await {
             Ok(session) => Reader::new(&session, &region).original(arn, source.version).await,
             Err(failure) => Err(NoOriginal::Unreadable(failure)),
         };
@@ -66,11 +66,12 @@ pub(super) async fn originals(
 /// Reads the copy of every target that should have one and could be read.
 pub(super) async fn look_at_copies(
     keeper: &Keeper,
+    baseline: &Baseline,
     desired: &Desired,
     originals: &mut Originals,
     observed: &Observed,
 ) -> BTreeMap<Target, Result<CopyVerdict, Failure>> {
-    let looks = verdicts(keeper, desired, originals, observed).await;
+    let looks = verdicts(keeper, baseline, desired, originals, observed).await;
     // Tags are asked for only where a copy is about to be written.
     for ((key, region), original) in originals.iter_mut() {
         let is_written = looks.iter().any(|(target, looked, verdict)| {
@@ -103,6 +104,7 @@ async fn tags_to_carry(keeper: &Keeper, original: &Original) -> Option<Tags> {
 
 async fn verdicts(
     keeper: &Keeper,
+    baseline: &Baseline,
     desired: &Desired,
     originals: &Originals,
     observed: &Observed,
@@ -122,7 +124,11 @@ async fn verdicts(
     });
     stream::iter(targets)
         .map(|(target, key, original, seen)| async move {
+            let is_the_owner = original.guardrail.account == target.account;
             let verdict = match keeper.cloud.session(&target.account).await {
+                _ if !is_the_owner && baseline.is_owner(&target.account) => {
+                    Ok(CopyVerdict::Held(CopyHeld::OwnsGuardrails))
+                }
                 Ok(session) => {
                     let reader = Reader::new(&session, &target.region);
                     let verdict = reader.copy_verdict(target, original, &Enforced::of(seen, target)).await;

@@ -50,7 +50,7 @@ pub(super) async fn destinations(keeper: &Keeper, baseline: &Baseline, catalog: 
 /// The profile, unless it is known to be granted to the organization.
 async fn lacks_grant(keeper: &Keeper, baseline: &Baseline, profile: ProfileArn) -> Option<ProfileArn> {
     let resource = Resource::Profile(profile.clone());
-    let session = keeper.cloud.session(&baseline.owner).await.ok()?;
+    let session = keeper.cloud.session(&profile.account).await.ok()?;
     let seen = Reader::new(&session, &profile.region).resource_policy(&resource).await;
     let grant = Grant { resource, organization: baseline.organization.clone() };
     match seen {

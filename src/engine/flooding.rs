@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use super::Keeper;
 use super::effect::{Effect, Notice};
 use super::kept::guardrails_meant;
-use crate::ids::AccountId;
+use crate::ids::{AccountId, GuardrailArn, Target};
 use crate::task::{Errand, Flooding, Floods, Sender, SentEvents, Served, cause_of};
 use crate::trigger::{Scope, Why};
 
@@ -72,7 +72,10 @@ pub(super) async fn unlimited(
 async fn sender_of(keeper: &Keeper, scope: &Scope) -> Option<Sender> {
     let changed = scope.guardrail.as_ref().and_then(|changed| changed.arn.as_ref());
     let meant = match changed {
-        Some(guardrail) => guardrails_meant(keeper, &guardrail.region).await,
+        Some(GuardrailArn { account, region, .. }) => {
+            let owner = Target { account: account.clone(), region: region.clone() };
+            guardrails_meant(keeper, &owner).await
+        }
         None => BTreeSet::new(),
     };
     Sender::of(scope, &meant)

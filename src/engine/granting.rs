@@ -45,7 +45,7 @@ async fn write_grant(keeper: &Keeper, baseline: &Baseline, change: &GrantChange)
         let granted = Granted { at: keeper.clock.now(), revision: baseline.revision.clone() };
         record_grant(keeper, resource, Some(granted)).await.map_err(|error| not_recorded(&error))?;
     }
-    let session = keeper.cloud.session(&baseline.owner).await?;
+    let session = keeper.cloud.session(resource.account()).await?;
     let written = GrantWriter::new(&session, resource.region()).write(change).await;
     written.map_err(|failure| in_words(failure, change))?;
     if change.purpose == GrantPurpose::Withdraw

@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use super::Keeper;
 use super::kept::owner_snapshot;
 use crate::baseline::{Baseline, GuardrailKey, Placement, Source};
-use crate::cloud::{Condition, Reader};
+use crate::cloud::{Condition, Reader, Session};
 use crate::desired::{Desired, Wanted};
 use crate::failure::{Code, Failure};
-use crate::ids::{GuardrailArn, GuardrailVersion, Region, Target};
+use crate::ids::{AccountId, GuardrailArn, GuardrailVersion, Region, Target};
 use crate::observed::{Observation, Observed, ResourcePolicySeen};
 use crate::resolved::{Catalog, CatalogEntry, OwnerSnapshot, Resolved, ResolvedTarget, Unusable};
 use crate::resource_policy::Resource;
@@ -31,6 +31,8 @@ pub(super) enum CatalogScope<'a> {
     WantedAsRecorded { since: Option<Timestamp> },
     /// All of these Regions.
     AllOf(&'a Regions),
+    /// All of one owner in one Region.
+    Owned(&'a Target),
 }
 
 /// Looks up the guardrails that a run needs, once per Region.
@@ -54,6 +56,7 @@ pub(super) async fn read_catalog(
         // Unassigned ones as well, so that their grants don't look left over.
         CatalogScope::Whole => wanted.extend(central_guardrails(baseline)),
         CatalogScope::AllOf(regions) => wanted = sources(baseline, regions),
+        CatalogScope::Owned(owner) => wanted = owned(baseline, owner),
         CatalogScope::WantedAsRecorded { since } => {
             recorded = recorded_lately(keeper, baseline, &mut wanted, since).await;
         }
@@ -67,18 +70,19 @@ pub(super) async fn read_catalog(
 
 /// All guardrails of the baseline, from owner snapshots since then, without resource policies.
 pub(super) async fn recorded_catalog(keeper: &Keeper, baseline: &Baseline, since: Timestamp) -> Catalog {
-    let regions = baseline.regions();
-    let known = join_all(
-        regions.iter().map(async |region| keeper.ledger.owner_snapshot(region).await.ok().flatten()),
-    );
-    let known: BTreeMap<&Region, OwnerSnapshot> = regions
+    let owners = baseline.owner_targets();
+    let known =
+        join_all(owners.iter().map(async |owner| keeper.ledger.owner_snapshot(owner).await.ok().flatten()));
+    let known: BTreeMap<&Target, OwnerSnapshot> = owners
         .iter()
         .zip(known.await)
-        .filter_map(|(region, snapshot)| Some((region, snapshot.filter(|it| it.at >= since)?)))
+        .filter_map(|(owner, snapshot)| Some((owner, snapshot.filter(|it| it.at >= since)?)))
         .collect();
     let mut catalog = Catalog::default();
     for ((key, region), source) in sources(baseline, &Regions::All) {
-        let entry = known.get(&region).and_then(|snapshot| snapshot.look_up(&key, &source, false));
+        let entry = known
+            .get(&owner_of(baseline, &key, &region))
+            .and_then(|snapshot| snapshot.look_up(&key, &source, false));
         catalog.entries.extend(entry.map(|(entry, _)| ((key, region), entry)));
     }
     catalog
@@ -88,13 +92,14 @@ pub(super) async fn recorded_catalog(keeper: &Keeper, baseline: &Baseline, since
 /// have. Reads only the ledger.
 pub(super) async fn catalog_by_record(keeper: &Keeper, baseline: &Baseline) -> (Catalog, Vec<String>) {
     let (mut catalog, mut assumed) = (Catalog::default(), Vec::new());
-    let mut recorded: BTreeMap<Region, Option<OwnerSnapshot>> = BTreeMap::new();
+    let mut recorded: BTreeMap<Target, Option<OwnerSnapshot>> = BTreeMap::new();
     for ((key, region), source) in sources(baseline, &Regions::All) {
-        if !recorded.contains_key(&region) {
-            let snapshot = keeper.ledger.owner_snapshot(&region).await.ok().flatten();
-            recorded.insert(region.clone(), snapshot);
+        let owner = owner_of(baseline, &key, &region);
+        if !recorded.contains_key(&owner) {
+            let snapshot = keeper.ledger.owner_snapshot(&owner).await.ok().flatten();
+            recorded.insert(owner.clone(), snapshot);
         }
-        let snapshot = recorded.get(&region).and_then(Option::as_ref);
+        let snapshot = recorded.get(&owner).and_then(Option::as_ref);
         let shared = is_central(baseline, &key);
         let known = snapshot.and_then(|snapshot| snapshot.look_up(&key, &source, shared));
         let foreseen = || {
@@ -125,11 +130,12 @@ async fn recorded_lately(
     since: Option<Timestamp>,
 ) -> Catalog {
     let mut catalog = Catalog::default();
-    let regions: BTreeSet<Region> = wanted.keys().map(|(_, region)| region.clone()).collect();
-    for region in regions {
-        let Some(snapshot) = owner_snapshot(keeper, &region, since).await else { continue };
+    let owners: BTreeSet<Target> =
+        wanted.keys().map(|(key, region)| owner_of(baseline, key, region)).collect();
+    for owner in owners {
+        let Some(snapshot) = owner_snapshot(keeper, &owner, since).await else { continue };
         wanted.retain(|(key, there), source| {
-            if *there != region {
+            if owner_of(baseline, key, there) != owner {
                 return true;
             }
             match snapshot.look_up(key, source, is_central(baseline, key)) {
@@ -149,9 +155,10 @@ async fn look_up(keeper: &Keeper, baseline: &Baseline, wanted: Sources) -> Catal
     if wanted.is_empty() {
         return Catalog::default();
     }
-    let session = keeper.cloud.session(&baseline.owner).await;
+    let owners: BTreeSet<&AccountId> = wanted.keys().map(|(key, _)| baseline.owner_of(key)).collect();
+    let sessions = OwnerSessions::of(keeper, owners).await;
     let entries = wanted.into_iter().map(|((key, region), source)| {
-        let session = session.clone();
+        let session = sessions.of_owner(baseline.owner_of(&key));
         async move {
             let entry = match session {
                 Ok(session) => Reader::new(&session, &region).catalog_entry(&source).await,
@@ -169,7 +176,7 @@ async fn look_up(keeper: &Keeper, baseline: &Baseline, wanted: Sources) -> Catal
         .flat_map(|((_, region), entry)| entry.resources().map(|resource| (resource, region.clone())))
         .collect();
     let resource_policies = resources.into_iter().map(|(resource, region)| {
-        let session = session.clone();
+        let session = sessions.of_owner(resource.account());
         async move {
             let seen = match session {
                 Ok(session) => Reader::new(&session, &region).resource_policy(&resource).await,
@@ -180,8 +187,13 @@ async fn look_up(keeper: &Keeper, baseline: &Baseline, wanted: Sources) -> Catal
     });
     let resource_policies = join_all(resource_policies).await.into_iter().collect();
     let expired = |entry: &CatalogEntry| matches!(&entry.unusable, Some(Unusable::Unreadable { failure }) if failure.code == Code::ExpiredCredentials);
-    if entries.values().any(expired) {
-        keeper.cloud.forget_session(&baseline.owner).await;
+    let expired: BTreeSet<&AccountId> = entries
+        .iter()
+        .filter(|(_, entry)| expired(entry))
+        .map(|((key, _), _)| baseline.owner_of(key))
+        .collect();
+    for owner in expired {
+        keeper.cloud.forget_session(owner).await;
     }
     Catalog { entries, resource_policies, ..Catalog::default() }
 }
@@ -197,7 +209,7 @@ pub(super) async fn look_at_the_present(
         (ResolvedTarget::Enforce(wanted), Some(Observation::Enforced(seen)))
             if wanted.unusable.is_some()
                 && wanted.enforcement.as_ref() != Some(&seen.enforcement)
-                && seen.enforcement.guardrail.account == baseline.owner
+                && baseline.is_owner(&seen.enforcement.guardrail.account)
                 && seen.enforcement.guardrail.region == target.region =>
         {
             Some((seen.enforcement.guardrail.clone(), seen.enforcement.version))
@@ -209,25 +221,44 @@ pub(super) async fn look_at_the_present(
     if wanted.is_empty() {
         return;
     }
-    let Ok(session) = keeper.cloud.session(&baseline.owner).await else {
-        return;
-    };
-    let looks = wanted.into_iter().map(|(arn, version)| {
-        let session = session.clone();
+    let sessions = OwnerSessions::of(keeper, wanted.iter().map(|(arn, _)| &arn.account).collect()).await;
+    let looks = wanted.iter().cloned().map(|(arn, version)| {
+        let session = sessions.of_owner(&arn.account);
         async move {
+            let session = session.ok()?;
             let Condition { unusable, .. } =
                 Reader::new(&session, &arn.region).condition(&arn, version).await;
-            ((arn, version), unusable.filter(Unusable::is_certain))
+            Some(((arn, version), unusable.filter(Unusable::is_certain)))
         }
     });
     let found: BTreeMap<(GuardrailArn, GuardrailVersion), Option<Unusable>> =
-        join_all(looks).await.into_iter().collect();
+        join_all(looks).await.into_iter().flatten().collect();
     for (target, desired) in resolved.iter_mut() {
         let present = standing(target, desired).and_then(|key| found.get(&key).cloned().flatten());
         if let ResolvedTarget::Enforce(wanted) = desired {
             wanted.present_unusable = present;
         }
     }
+}
+
+/// The sessions in owner accounts, or why there is none.
+struct OwnerSessions(BTreeMap<AccountId, Result<Session, Failure>>);
+
+impl OwnerSessions {
+    async fn of(keeper: &Keeper, owners: BTreeSet<&AccountId>) -> OwnerSessions {
+        let sessions =
+            owners.into_iter().map(async |owner| (owner.clone(), keeper.cloud.session(owner).await));
+        OwnerSessions(join_all(sessions).await.into_iter().collect())
+    }
+
+    fn of_owner(&self, owner: &AccountId) -> Result<Session, Failure> {
+        self.0.get(owner).cloned().unwrap_or_else(|| Err(Failure::not_looked_up(owner)))
+    }
+}
+
+/// Where a guardrail of the baseline is looked up.
+fn owner_of(baseline: &Baseline, key: &GuardrailKey, region: &Region) -> Target {
+    Target { account: baseline.owner_of(key).clone(), region: region.clone() }
 }
 
 fn is_central(baseline: &Baseline, key: &GuardrailKey) -> bool {
@@ -238,6 +269,13 @@ fn central_guardrails(baseline: &Baseline) -> Sources {
     let mut all = sources(baseline, &Regions::All);
     all.retain(|(key, _), _| is_central(baseline, key));
     all
+}
+
+/// Every guardrail of the baseline that one account owns in one Region.
+pub(super) fn owned(baseline: &Baseline, owner: &Target) -> Sources {
+    let mut owned = sources(baseline, &Regions::Only(BTreeSet::from([owner.region.clone()])));
+    owned.retain(|(key, _), _| *baseline.owner_of(key) == owner.account);
+    owned
 }
 
 /// Every guardrail of the baseline in these Regions.

@@ -11,7 +11,7 @@ use tracing::debug;
 use super::Keeper;
 use crate::baseline::Revision;
 use crate::clock::Clock;
-use crate::ids::{GuardrailArn, Region};
+use crate::ids::{GuardrailArn, Target};
 use crate::ledger::LedgerError;
 use crate::placement::{Answer, PlacementRecord};
 use crate::resolved::OwnerSnapshot;
@@ -26,16 +26,16 @@ const OWNER_SNAPSHOT_SECONDS: u64 = 900;
 /// What was read, and when.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
-    owner_snapshots: Mutex<HashMap<Region, (Timestamp, Option<OwnerSnapshot>)>>,
-    meant: Mutex<HashMap<Region, (Timestamp, BTreeSet<GuardrailArn>)>>,
+    owner_snapshots: Mutex<HashMap<Target, (Timestamp, Option<OwnerSnapshot>)>>,
+    meant: Mutex<HashMap<Target, (Timestamp, BTreeSet<GuardrailArn>)>>,
     baseline: Mutex<Option<(Timestamp, Timestamp, String)>>,
     approved: Mutex<Option<Revision>>,
     placement: Mutex<Option<(Timestamp, PlacementRecord)>>,
 }
 
 impl Cache {
-    pub(super) fn forget_readiness(&self, region: &Region) {
-        locked(&self.owner_snapshots).remove(region);
+    pub(super) fn forget_readiness(&self, owner: &Target) {
+        locked(&self.owner_snapshots).remove(owner);
     }
 
     /// The text of the last good baseline and when it was read, unless that is longer ago than `longest`.
@@ -80,51 +80,51 @@ pub async fn placement_record(keeper: &Keeper) -> Result<PlacementRecord, Ledger
     Ok(record)
 }
 
-/// The owner snapshot of a Region, if it is recent and not older than `since`.
+/// The snapshot of an owner in a Region, if it is recent and not older than `since`.
 pub(super) async fn owner_snapshot(
     keeper: &Keeper,
-    region: &Region,
+    owner: &Target,
     since: Option<Timestamp>,
 ) -> Option<OwnerSnapshot> {
     let now = keeper.clock.now();
     let fresh = |snapshot: &OwnerSnapshot| {
         snapshot.is_fresh(now, OWNER_SNAPSHOT_SECONDS) && since.is_none_or(|since| snapshot.at >= since)
     };
-    let known = locked(&keeper.kept.owner_snapshots).get(region).cloned();
+    let known = locked(&keeper.kept.owner_snapshots).get(owner).cloned();
     if let Some((read, snapshot)) = known
         && is_fresh(&keeper.clock, read, READINESS_KEPT)
         && (since.is_none() || snapshot.as_ref().is_some_and(fresh))
     {
         return snapshot.filter(fresh);
     }
-    let snapshot = match keeper.ledger.owner_snapshot(region).await {
+    let snapshot = match keeper.ledger.owner_snapshot(owner).await {
         Ok(snapshot) => snapshot,
         Err(error) => {
             // Then every account reads the owner's side itself.
-            debug!("failed to read the owner snapshot of {region}: {error}");
+            debug!("failed to read the owner snapshot of {owner}: {error}");
             return None;
         }
     };
-    locked(&keeper.kept.owner_snapshots).insert(region.clone(), (now, snapshot.clone()));
+    locked(&keeper.kept.owner_snapshots).insert(owner.clone(), (now, snapshot.clone()));
     snapshot.filter(fresh)
 }
 
-/// The guardrails of a Region that the baseline means, as the last owner task saw them, however long ago; none where the
+/// The guardrails of an owner in a Region that the baseline means, as the last owner task saw them, however long ago; none where the
 /// ledger can't be read.
-pub(super) async fn guardrails_meant(keeper: &Keeper, region: &Region) -> BTreeSet<GuardrailArn> {
-    if let Some((read, meant)) = locked(&keeper.kept.meant).get(region)
+pub(super) async fn guardrails_meant(keeper: &Keeper, owner: &Target) -> BTreeSet<GuardrailArn> {
+    if let Some((read, meant)) = locked(&keeper.kept.meant).get(owner)
         && is_fresh(&keeper.clock, *read, READINESS_KEPT)
     {
         return meant.clone();
     }
-    let meant = match keeper.ledger.owner_snapshot(region).await {
+    let meant = match keeper.ledger.owner_snapshot(owner).await {
         Ok(snapshot) => snapshot.map(|snapshot| snapshot.meant()).unwrap_or_default(),
         Err(error) => {
-            debug!("failed to read which guardrails the baseline means in {region}: {error}");
+            debug!("failed to read which guardrails the baseline means in {owner}: {error}");
             return BTreeSet::new();
         }
     };
-    locked(&keeper.kept.meant).insert(region.clone(), (keeper.clock.now(), meant.clone()));
+    locked(&keeper.kept.meant).insert(owner.clone(), (keeper.clock.now(), meant.clone()));
     meant
 }
 

@@ -35,8 +35,8 @@ pub(super) async fn leftovers(
     let suspects = plan.decisions.iter().filter_map(|(target, decision)| {
         let Decision::InSync(in_sync) = decision else { return None };
         let enforced = in_sync.enforced.as_ref();
-        // The owner's own guardrails are originals.
-        if in_sync.correction.is_some() || target.account == baseline.owner {
+        // An owner's guardrails are originals.
+        if in_sync.correction.is_some() || baseline.is_owner(&target.account) {
             return None;
         }
         let suspect = match (enforced, catalog.copies.contains_key(target)) {

@@ -8,7 +8,7 @@ use super::controls::controls_by_now;
 use super::counting::{begun, run_count};
 use super::deadline::Deadline;
 use super::effect::Effect;
-use super::sweeping::{beginning, regions};
+use super::sweeping::{beginning, owner_targets, regions};
 use super::{Keeper, Stopped, Survey};
 use crate::ledger::{LedgerError, Visit};
 use crate::record::{LastSeen, Note};
@@ -82,8 +82,9 @@ async fn planned_here(keeper: &Keeper, scope: &Scope) -> Result<(Vec<Effect>, Ca
     });
     let Some(sweep) = sweep else {
         // As in a sweep, the owner's side comes first.
-        let here = named.into_iter().filter(|region| scope.regions.contain(region));
-        let owner = here.map(|region| Task::Owner(OwnerTask::new(region, &cause)));
+        let here = owner_targets(&known.baseline, followed.as_ref());
+        let here = here.into_iter().filter(|owner| scope.regions.contain(&owner.region));
+        let owner = here.map(|owner| Task::Owner(OwnerTask::new(owner, &cause)));
         return Ok((owner.chain(tasks).map(Effect::Queue).collect(), cause));
     };
     Ok((vec![Effect::GoOn(beginning(keeper, sweep, &known).await?)], cause))

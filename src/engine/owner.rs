@@ -1,4 +1,4 @@
-//! The owner's wing: the guardrails of one Region, who may use them, and what accounts may rely on.
+//! An owner's wing: its guardrails in one Region, who may use them, and what accounts may rely on.
 //!
 //! ```text
 //! guardrails and resource policies ─► grants to make and to take back ─► write ─► record the owner snapshot
@@ -10,19 +10,18 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use tracing::warn;
 
-use super::accounts::head_of;
+use super::accounts::{head_of, place};
 use super::granting::{record_grant, write_grants};
-use super::guardrails::{CatalogScope, read_catalog, sources};
-use super::kept::owner_snapshot;
+use super::guardrails::{CatalogScope, owned, read_catalog};
 use super::logged::log;
 use super::placing::{Placing, placing};
 use super::remembered::read_grants;
 use super::swept::{seen_by_the_sweep, users_by_record};
 use super::{Keeper, MAX_ROUNDS, Progress, Reviewer, Stopped};
-use crate::baseline::{Baseline, GuardrailKey, Mode};
+use crate::baseline::{Baseline, Mode};
 use crate::cloud::Reader;
 use crate::desired::Desired;
-use crate::ids::{AccountId, GuardrailArn, Region};
+use crate::ids::{AccountId, GuardrailArn, Target};
 use crate::observed::ResourcePolicySeen;
 use crate::plan::{GrantDecision, Plan, Sighting, decide_grant, decide_withdrawal, use_of};
 use crate::record::Grants;
@@ -30,10 +29,18 @@ use crate::report::Report;
 use crate::resolved::{Catalog, OwnerSnapshot, Unusable, newly_open};
 use crate::resource_policy::{Grant, Remove, Resource, remove};
 use crate::settings::{OrganizationAccess, Purpose};
-use crate::task::{OtherGuardrails, OwnerTask};
 use crate::trigger::Regions;
 
-/// What was read of the owner's side in one Region, and the plan for its resource policies.
+/// What is to be done for an owner in one Region.
+#[derive(Clone, Debug)]
+pub struct OwnerWork {
+    /// The owner account and the Region.
+    pub owner: Target,
+    /// When a finished sweep began, if grants that nothing uses are to be taken back.
+    pub swept_since: Option<Timestamp>,
+}
+
+/// What was read of an owner in one Region, and the plan for its resource policies.
 struct OwnerView {
     plan: Plan,
     catalog: Catalog,
@@ -44,28 +51,29 @@ struct OwnerView {
     warnings: Vec<String>,
 }
 
-/// Makes the guardrails of one Region usable by the organization, and records the owner snapshot.
+/// Makes the guardrails of one owner in one Region usable by the organization, and records the owner snapshot.
 ///
 /// # Errors
 /// When the work stopped before anything was written.
 pub async fn work_for_owner(
     keeper: &Keeper,
     followed: &Baseline,
-    task: &OwnerTask,
+    work: &OwnerWork,
     reviewer: Reviewer<'_>,
 ) -> Result<Report, Stopped> {
+    let owner = &work.owner;
     // Without the earlier snapshot an opening may be published twice, and never missed.
-    let known = keeper.ledger.owner_snapshot(&task.region).await.ok().flatten();
-    let (mut report, seen) = grant_in(keeper, followed, task, reviewer).await?;
+    let known = keeper.ledger.owner_snapshot(owner).await.ok().flatten();
+    let (mut report, seen) = grant_in(keeper, followed, work, reviewer).await?;
     // What was written and not read back yet is not in the snapshot.
     if let Some(seen) = seen {
         let before = known.as_ref().map(|known| known.openings(&followed.organization));
         report.opened = newly_open(&seen.openings(&followed.organization), &before.unwrap_or_default());
-        if let Err(error) = keeper.ledger.set_owner_snapshot(&task.region, seen).await {
+        if let Err(error) = keeper.ledger.set_owner_snapshot(owner, seen).await {
             // Then each account reads the owner's side itself.
-            warn!(region = %task.region, "failed to record the owner snapshot: {error}");
+            warn!(account.id = %owner.account, region = %owner.region, "failed to record the owner snapshot: {error}");
         }
-        keeper.kept.forget_readiness(&task.region);
+        keeper.kept.forget_readiness(owner);
     }
     Ok(report)
 }
@@ -78,10 +86,12 @@ pub async fn work_for_owner(
 pub(super) async fn grant_for_candidate(
     keeper: &Keeper,
     candidate: &Baseline,
-    task: &OwnerTask,
+    owner: &Target,
     reviewer: Reviewer<'_>,
 ) -> Result<Report, Stopped> {
-    Ok(grant_in(keeper, candidate, task, reviewer).await?.0)
+    // What only one of the two baselines uses may look unused, so nothing is taken back.
+    let work = OwnerWork { owner: owner.clone(), swept_since: None };
+    Ok(grant_in(keeper, candidate, &work, reviewer).await?.0)
 }
 
 /// Looks at the owner's side and writes, until a look has nothing to write. Returns the snapshot of that look, or
@@ -89,19 +99,18 @@ pub(super) async fn grant_for_candidate(
 async fn grant_in(
     keeper: &Keeper,
     baseline: &Baseline,
-    task: &OwnerTask,
+    OwnerWork { owner, swept_since }: &OwnerWork,
     reviewer: Reviewer<'_>,
 ) -> Result<(Report, Option<OwnerSnapshot>), Stopped> {
-    let regions = Regions::Only(BTreeSet::from([task.region.clone()]));
-    let mut swept_since = task.swept_since;
+    let mut swept_since = *swept_since;
     let mut whole: Option<Report> = None;
     for _ in 0..MAX_ROUNDS {
         let at = keeper.clock.now();
-        let mut view = look(keeper, baseline, &regions, swept_since.take()).await?;
+        let mut view = look(keeper, baseline, owner, swept_since.take()).await?;
         if let Some(reviewed) = reviewer.plan {
             view.plan = view.plan.hold_unreviewed(reviewed, &baseline.revision);
         }
-        let seen = OwnerSnapshot::of(&task.region, &sources(baseline, &regions), &view.catalog, at);
+        let seen = OwnerSnapshot::of(&owner.region, &owned(baseline, owner), &view.catalog, at);
         let report = write(keeper, baseline, view, reviewer.progress).await;
         let goes_on = report.calls_for_another_look();
         match &mut whole {
@@ -115,13 +124,13 @@ async fn grant_in(
     Ok((whole.expect("there is at least one round"), None))
 }
 
-/// Reads all guardrails of these Regions and plans their resource policies. Only reads. `swept_since` is when a
+/// Reads all guardrails of an owner in one Region and plans their resource policies. Only reads. `swept_since` is when a
 /// finished sweep began: only then grants that nothing needs can be found.
 async fn look(
     keeper: &Keeper,
     baseline: &Baseline,
-    regions: &Regions,
-    swept_since: Option<jiff::Timestamp>,
+    owner: &Target,
+    swept_since: Option<Timestamp>,
 ) -> Result<OwnerView, Stopped> {
     head_of(keeper, baseline).await?;
     let (grants, unknown) = read_grants(keeper).await;
@@ -131,22 +140,24 @@ async fn look(
         warnings.extend(placing.trouble.clone());
     }
     let settled = placing.settled(baseline);
-    let mut catalog = read_catalog(keeper, &settled, &Desired::new(), CatalogScope::AllOf(regions)).await;
+    let mut catalog = read_catalog(keeper, &settled, &Desired::new(), CatalogScope::Owned(owner)).await;
     if placing.gives_copies() && is_still_enforced(keeper, &placing, &catalog).await {
         // Members that enforce the owner's guardrail keep it, so its grant is still needed.
         let central = placing.central(baseline);
-        catalog = read_catalog(keeper, &central, &Desired::new(), CatalogScope::AllOf(regions)).await;
+        catalog = read_catalog(keeper, &central, &Desired::new(), CatalogScope::Owned(owner)).await;
     }
     let mut plan = Plan { grants: decided_grants(baseline, &catalog), ..Plan::default() };
     let mut lost = lost_grants(baseline, &grants, &catalog);
     if let Some(since) = swept_since {
-        let here = |resource: &Resource| regions.contain(resource.region());
+        let here = |resource: &Resource| resource.held_in() == *owner;
         let named = named_by_policies(keeper, since).await;
         let is_needed = |resource: &Resource| named.as_ref().is_none_or(|named| is_named(named, resource));
         let ours = grants.into_iter().filter(|(resource, _)| here(resource) && !is_needed(resource));
         let ours: Grants = ours.collect();
         if !ours.is_empty() {
-            let everybody = seen_by_the_sweep(keeper, since, regions).await;
+            let everybody =
+                seen_by_the_sweep(keeper, since, &Regions::Only(BTreeSet::from([owner.region.clone()])))
+                    .await;
             lost.extend(withdraw(keeper, baseline, &mut plan, &ours, &catalog, &everybody).await);
         }
     }
@@ -218,83 +229,6 @@ async fn write(keeper: &Keeper, baseline: &Baseline, view: OwnerView, progress: 
     report
 }
 
-/// Who may use a guardrail that changed.
-#[derive(Debug)]
-pub(super) enum Users {
-    /// Whoever the baseline assigns one of these to.
-    Assigned(BTreeSet<GuardrailKey>),
-    /// These accounts: the baseline means another guardrail in that Region, and their records name this one.
-    Recorded(BTreeSet<AccountId>),
-    /// Anybody: it isn't known what the baseline means there.
-    Anybody,
-}
-
-/// Who may use a guardrail, by what was recorded of its Region since the task began, and of accounts.
-pub(super) async fn users_of(
-    keeper: &Keeper,
-    baseline: &Baseline,
-    OwnerTask { region, is_addition, .. }: &OwnerTask,
-    guardrail: &GuardrailArn,
-    since: Timestamp,
-) -> Users {
-    let Some(snapshot) = owner_snapshot(keeper, region, Some(since)).await else { return Users::Anybody };
-    let mut keys = snapshot.keys_of(guardrail);
-    let here = Regions::Only(BTreeSet::from([region.clone()]));
-    for ((key, _), source) in sources(baseline, &here) {
-        match snapshot.look_up(&key, &source, false) {
-            // One that could not be read may be this one.
-            None => return Users::Anybody,
-            // So may one that could not be found, or of which there are two: it may have been this one, or will be.
-            Some((entry, _)) if entry.arn.is_none() => drop(keys.insert(key)),
-            Some(_) => {}
-        }
-    }
-    if !keys.is_empty() {
-        return Users::Assigned(keys);
-    }
-    if *is_addition {
-        return Users::Recorded(BTreeSet::new());
-    }
-    match users_by_record(keeper, region, |named| named == guardrail).await {
-        Ok(accounts) => Users::Recorded(accounts),
-        Err(error) => {
-            warn!("failed to read which accounts use {guardrail}, so every account is looked at: {error}");
-            Users::Anybody
-        }
-    }
-}
-
-/// Who may use any of these guardrails, likewise.
-pub(super) async fn users_of_others(
-    keeper: &Keeper,
-    baseline: &Baseline,
-    region: &Region,
-    others: &OtherGuardrails,
-    since: Timestamp,
-) -> Users {
-    let Some(snapshot) = owner_snapshot(keeper, region, Some(since)).await else { return Users::Anybody };
-    let mut keys = BTreeSet::new();
-    let here = Regions::Only(BTreeSet::from([region.clone()]));
-    for ((key, _), source) in sources(baseline, &here) {
-        match snapshot.look_up(&key, &source, false) {
-            None => return Users::Anybody,
-            Some((entry, _)) if entry.arn.as_ref().is_none_or(|arn| !others.but.contains(arn)) => {
-                keys.insert(key);
-            }
-            Some(_) => {}
-        }
-    }
-    match users_by_record(keeper, region, |named| others.contain(named)).await {
-        Ok(accounts) if keys.is_empty() => Users::Recorded(accounts),
-        Ok(accounts) if accounts.is_empty() => Users::Assigned(keys),
-        Ok(_) => Users::Anybody,
-        Err(error) => {
-            warn!("failed to read who uses a guardrail of {region}, so every account is looked at: {error}");
-            Users::Anybody
-        }
-    }
-}
-
 /// Plans to take back grants of ours that the baseline doesn't need any more. Returns those that are gone already: a
 /// statement that somebody adds later must not be taken for ours.
 pub(super) async fn withdraw(
@@ -309,20 +243,29 @@ pub(super) async fn withdraw(
     for resource in grants.keys().filter(|resource| !catalog.resource_policies.contains_key(resource)) {
         // If a guardrail of the Region could not be found, this may be that one; a profile likewise, if a guardrail
         // could not be read.
-        let unresolved = catalog.entries.iter().any(|((_, region), entry)| {
+        let unresolved = catalog.entries.iter().any(|((key, region), entry)| {
             let unread = matches!(
                 entry.unusable,
                 Some(Unusable::Unreadable { .. } | Unusable::AnswersDisagree { .. })
             );
-            region == resource.region() && (entry.arn.is_none() || unread)
+            let may_be_this_one = region == resource.region() && baseline.owner_of(key) == resource.account();
+            may_be_this_one && (entry.arn.is_none() || unread)
         });
-        if unresolved || *resource.account() != baseline.owner {
+        if unresolved || !may_be_entered(keeper, baseline, resource.account()).await {
             continue;
         }
-        let seen = match keeper.cloud.session(&baseline.owner).await {
+        let seen = match keeper.cloud.session(resource.account()).await {
             Ok(session) => Reader::new(&session, resource.region()).resource_policy(resource).await,
             Err(failure) => ResourcePolicySeen::Unreadable(failure),
         };
+        if let ResourcePolicySeen::Unreadable(failure) = &seen
+            && !baseline.is_owner(resource.account())
+        {
+            // The keeper may have no role there any more.
+            warn!(guardrail.arn = %resource, "the grant of {resource} stays, whose account owns no guardrail of the \
+                                              baseline any more: {failure}");
+            continue;
+        }
         let grant = Grant { resource: resource.clone(), organization: baseline.organization.clone() };
         let used = use_of(resource, everybody);
         match decide_withdrawal(&seen, &grant, &used) {
@@ -333,6 +276,16 @@ pub(super) async fn withdraw(
         }
     }
     lost
+}
+
+/// Whether a grant may be taken back in this account: it owns a guardrail of the baseline, or did so before and is still a
+/// member. In an account that is gone nothing is called.
+async fn may_be_entered(keeper: &Keeper, baseline: &Baseline, account: &AccountId) -> bool {
+    if baseline.is_owner(account) {
+        return true;
+    }
+    let placed = place(keeper, account).await;
+    placed.is_ok_and(|placed| placed.is_some_and(|placed| placed.account.state.admits_work()))
 }
 
 /// Decides about the grants that this run's guardrails need.

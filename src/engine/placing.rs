@@ -12,7 +12,7 @@ use super::kept::placement_record;
 use crate::baseline::{Baseline, GuardrailKey, Placement};
 use crate::desired::{Desired, Wanted};
 use crate::enforcement::Enforcement;
-use crate::ids::{GuardrailArn, Target};
+use crate::ids::{AccountId, GuardrailArn, Target};
 use crate::ledger::LedgerError;
 use crate::observed::Observed;
 use crate::own_roles::OwnRoles;
@@ -146,7 +146,8 @@ impl Placing {
             return;
         }
         let stands = |target: &Target| {
-            Stands::of(target, observed.get(target), records.get(target), &baseline.owner, own_roles)
+            let is_owner = |account: &AccountId| baseline.is_owner(account);
+            Stands::of(target, observed.get(target), records.get(target), is_owner, own_roles)
         };
         if self.record.works_in.is_none() && self.trouble.is_none() {
             self.found = desired.keys().find(|target| stands(target) == Stands::OwnersGuardrail).cloned();

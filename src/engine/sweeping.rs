@@ -18,10 +18,11 @@ use super::{Keeper, Stopped, organization_level};
 use crate::baseline::{Baseline, GuardrailKey};
 use crate::cloud::Page;
 use crate::failure::Failure;
-use crate::ids::Region;
+use crate::ids::{Region, Target};
 use crate::limits::{EffectiveBaseline, RevisionApproval};
 use crate::organization::{Account, AccountPlacement};
 use crate::resolved::differing;
+use crate::resource_policy::Resource;
 use crate::task::{AccountTask, Cause, Errand, FinishSweep, OwnerTask, Sweep, Task};
 use crate::trigger::Regions;
 
@@ -65,9 +66,9 @@ pub(super) async fn sweep_a_page(keeper: &Keeper, mut sweep: Sweep) -> Result<Ve
     }
     if sweep.page.is_none() && sweep.guardrails.is_none() {
         // The owner's side first: accounts use the snapshot, and wait where the owner task has work to do.
-        let here = regions(&baseline, followed.as_ref());
-        let here = here.into_iter().filter(|region| sweep.regions.contain(region));
-        let task = |region| Effect::Queue(Task::Owner(OwnerTask::new(region, &sweep.cause)));
+        let here = owner_targets(&baseline, followed.as_ref());
+        let here = here.into_iter().filter(|owner| sweep.regions.contain(&owner.region));
+        let task = |owner| Effect::Queue(Task::Owner(OwnerTask::new(owner, &sweep.cause)));
         effects.extend(here.map(task));
     }
     let listed = match page(keeper, sweep.page.clone()).await {
@@ -161,10 +162,10 @@ pub(super) async fn finish_sweep(keeper: &Keeper, finished: FinishSweep) -> Resu
     let mut effects: Vec<Effect> = lost.collect();
     // Every account was looked at, so grants that nothing uses can be taken back.
     let grants = keeper.ledger.grants().await?;
-    let granted: BTreeSet<_> = grants.keys().map(|resource| resource.region().clone()).collect();
-    effects.extend(granted.into_iter().map(|region| {
+    let granted: BTreeSet<Target> = grants.keys().map(Resource::held_in).collect();
+    effects.extend(granted.into_iter().map(|owner| {
         let swept_since = Some(began);
-        Effect::Queue(Task::Owner(OwnerTask { swept_since, ..OwnerTask::new(region, &cause) }))
+        Effect::Queue(Task::Owner(OwnerTask { swept_since, ..OwnerTask::new(owner, &cause) }))
     }));
     // Every account has shown by now what it can apply.
     if organization_level::is_due(keeper, &followed.baseline).await {
@@ -224,6 +225,13 @@ pub(super) fn regions(present: &Baseline, followed: Option<&EffectiveBaseline>) 
     let mut regions = present.regions();
     regions.extend(followed.into_iter().flat_map(|followed| followed.baseline.regions()));
     regions
+}
+
+/// The Regions of each owner, by the present baseline and by the one that accounts follow.
+pub(super) fn owner_targets(present: &Baseline, followed: Option<&EffectiveBaseline>) -> BTreeSet<Target> {
+    let mut owners = present.owner_targets();
+    owners.extend(followed.into_iter().flat_map(|followed| followed.baseline.owner_targets()));
+    owners
 }
 
 /// Whether an account should enforce one of these guardrails; always, if none are named.

@@ -64,8 +64,7 @@ const EXAMPLES: usize = 10;
 /// When the ledger can't be read.
 pub async fn tally(keeper: &Keeper, baseline: &Baseline, since: Timestamp) -> Result<Tally, LedgerError> {
     let now = keeper.clock.now();
-    let criteria =
-        Criteria { now, oldest: since, revision: Some(&baseline.revision), owner: &baseline.owner };
+    let criteria = Criteria { now, oldest: since, revision: Some(&baseline.revision) };
     let mut tally = Tally::default();
     let add = |account, record: Result<AccountRecord, LedgerError>| match &record {
         Ok(record) => tally.add(baseline, &account, record, criteria),

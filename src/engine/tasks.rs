@@ -5,17 +5,18 @@ use std::collections::BTreeSet;
 
 use tracing::{error, warn};
 
-use super::account::{Worked, regions_for_the_owner, work_on_account};
+use super::account::{Worked, awaited_grants, work_on_account};
 use super::baselines::{PresentBaseline, effective};
 use super::counting;
 use super::effect::{Effect, Measured, Notice, Undecided};
 use super::logged::not_placed;
-use super::owner::{Users, grant_for_candidate, users_of, users_of_others, work_for_owner};
+use super::owner::{OwnerWork, grant_for_candidate, work_for_owner};
+use super::users::{Users, users_of, users_of_others};
 use super::{Keeper, Reviewer, Stopped};
 use crate::baseline::Baseline;
-use crate::ids::Region;
+use crate::ids::{AccountId, Region, Target};
 use crate::limits::EffectiveBaseline;
-use crate::plan::HoldReason;
+use crate::plan::{HoldReason, Plan};
 use crate::report::{Report, TargetReport, Waits};
 use crate::task::{AccountTask, Cause, Errand, Handout, OwnerTask, Sweep, Task, Then};
 use crate::trigger::Regions;
@@ -64,8 +65,8 @@ pub(super) async fn account_task(
     };
     // The owner task is queued first: it may be done before the account is looked at again.
     let cause = Cause { sweep: false, ..task.cause.clone() };
-    let owner_task = |region| Effect::Queue(Task::Owner(OwnerTask::new(region, &cause)));
-    let owner: Vec<Effect> = regions_for_the_owner(&report).into_iter().map(owner_task).collect();
+    let owner_task = |owner| Effect::Queue(Task::Owner(OwnerTask::new(owner, &cause)));
+    let owner: Vec<Effect> = awaited_grants(&report).into_iter().map(owner_task).collect();
     let mut effects = Vec::new();
     // Without the ledger it isn't known whether a hold is new. The next run reports it.
     if report.attempts_anything() || report.ledger_trouble.is_none() {
@@ -132,7 +133,7 @@ async fn is_approved_by_now(keeper: &Keeper, present: &Baseline, followed: &Effe
     }
 }
 
-/// Works on one Region of the owner.
+/// Works on one Region of an owner.
 pub(super) async fn owner_task(
     keeper: &Keeper,
     task: OwnerTask,
@@ -140,13 +141,15 @@ pub(super) async fn owner_task(
     followed: &EffectiveBaseline,
     reviewer: Reviewer<'_>,
 ) -> Result<Vec<Effect>, Stopped> {
+    let Some(account) = task.owner.clone() else {
+        return Ok(for_each_owner(keeper, &task, present, &followed.baseline));
+    };
+    let owner = Target { account, region: task.region.clone() };
     let (mut effects, mut left) = (Vec::new(), None);
     let began = keeper.clock.now();
-    if !followed.is_present() {
-        // What only one of the two baselines uses may look unused, so nothing is taken back.
-        let here = OwnerTask { swept_since: None, ..task.clone() };
+    if !followed.is_present() && present.is_owner(&owner.account) {
         let measured = Measured::begin(keeper);
-        match grant_for_candidate(keeper, present, &here, reviewer).await {
+        match grant_for_candidate(keeper, present, &owner, reviewer).await {
             Ok(report) => {
                 left = left_of_owner(&report);
                 effects.push(measured.tell(report, &task.cause));
@@ -155,23 +158,31 @@ pub(super) async fn owner_task(
         }
     }
     let swept_since = task.swept_since.filter(|_| followed.is_present());
-    let here = OwnerTask { swept_since, ..task.clone() };
-    let measured = Measured::begin(keeper);
-    match work_for_owner(keeper, &followed.baseline, &here, reviewer).await {
-        Ok(report) => {
-            left = left_of_owner(&report).or(left);
-            effects.push(measured.tell(report, &task.cause));
+    // An account that owns nothing is left alone, unless a grant of ours may be left over.
+    if swept_since.is_some() || followed.baseline.is_owner(&owner.account) {
+        let work = OwnerWork { owner: owner.clone(), swept_since };
+        let measured = Measured::begin(keeper);
+        match work_for_owner(keeper, &followed.baseline, &work, reviewer).await {
+            Ok(report) => {
+                left = left_of_owner(&report).or(left);
+                effects.push(measured.tell(report, &task.cause));
+            }
+            Err(stopped) => {
+                effects.extend(wait_for(keeper, Task::Owner(task), &stopped.to_string()));
+                return Ok(effects);
+            }
         }
-        Err(stopped) => {
-            effects.extend(wait_for(keeper, Task::Owner(task), &stopped.to_string()));
-            return Ok(effects);
-        }
+    } else if effects.is_empty() {
+        let nothing = Report::of(followed.baseline.revision.clone(), Plan::default());
+        effects.push(Measured::begin(keeper).tell(nothing, &task.cause));
     }
     if let Then::LookAtUsersOf(guardrail) = &task.then {
         let baseline = &followed.baseline;
         let users = match (guardrail, &task.others) {
-            (Some(guardrail), _) => users_of(keeper, baseline, &task, guardrail, began).await,
-            (None, Some(others)) => users_of_others(keeper, baseline, &task.region, others, began).await,
+            (Some(guardrail), _) => {
+                users_of(keeper, baseline, (&owner, task.is_addition), guardrail, began).await
+            }
+            (None, Some(others)) => users_of_others(keeper, baseline, &owner, others, began).await,
             (None, None) => Users::Anybody,
         };
         effects.extend(look_at_users(keeper, &task, users));
@@ -181,6 +192,29 @@ pub(super) async fn owner_task(
         effects.extend(wait_for(keeper, Task::Owner(OwnerTask { then: Then::Nothing, ..task }), &why));
     }
     Ok(effects)
+}
+
+/// The same task for each owner in its Region by either baseline, or for the one that it is about. Nothing is written here:
+/// only a task that names its owner has that owner's group.
+fn for_each_owner(keeper: &Keeper, task: &OwnerTask, present: &Baseline, followed: &Baseline) -> Vec<Effect> {
+    let owners: BTreeSet<AccountId> = match task.named_owner() {
+        Some(owner) => BTreeSet::from([owner.clone()]),
+        None => {
+            let targets = present.owner_targets().into_iter().chain(followed.owner_targets());
+            targets.filter(|owner| owner.region == task.region).map(|owner| owner.account).collect()
+        }
+    };
+    let Some(last) = owners.last().cloned() else {
+        // Nobody owns anything there any more.
+        let has_users = task.then != Then::Nothing;
+        return if has_users { look_at_users(keeper, task, Users::Anybody) } else { Vec::new() };
+    };
+    let for_one = |owner: AccountId| {
+        // Its users are looked at once, after the last of them was queued.
+        let then = if owner == last { task.then.clone() } else { Then::Nothing };
+        Effect::Queue(Task::Owner(OwnerTask { owner: Some(owner), then, ..task.clone() }))
+    };
+    owners.into_iter().map(for_one).collect()
 }
 
 /// Has those looked at who may use a guardrail that changed.

@@ -103,7 +103,7 @@ impl<'a> Trials<'a> {
             return None;
         }
         let (target, to) = change.enforces()?;
-        if target.account == self.baseline.owner {
+        if change.key().is_some_and(|key| *self.baseline.owner_of(key) == target.account) {
             if change.key().is_some_and(|key| self.placing.leaves(key)) {
                 let refused = result.as_ref().err().filter(|failure| failure.category == Category::Rejected);
                 self.tried_by_the_owner(refused).await;

@@ -67,7 +67,7 @@ pub(super) async fn view(
     let seen = (&observed, &known.records);
     settle(keeper, &mut known.placing, baseline, (&mut desired, needs), &mut catalog, seen).await;
     let mut originals = originals(keeper, baseline, &desired, &mut catalog).await;
-    catalog.copies = look_at_copies(keeper, &desired, &mut originals, &observed).await;
+    catalog.copies = look_at_copies(keeper, baseline, &desired, &mut originals, &observed).await;
     for (target, verdict) in &mut catalog.copies {
         if let Err(failure) = verdict {
             *failure = in_grace(keeper, &organization, &known.arrivals, target, failure.clone());

@@ -15,6 +15,8 @@ pub struct Document {
     pub regions: &'static str,
     /// More lines of the guardrail, as in `models: { include: [ALL], exclude: [] }`.
     pub guardrail: Vec<&'static str>,
+    /// More guardrails, each a line, as in `lenient: { name: lenient, version: 1, regions: [us-east-1] }`.
+    pub more_guardrails: Vec<&'static str>,
     /// Who gets what: a target, and a guardrail with whatever follows it.
     pub assignments: Vec<(&'static str, &'static str)>,
     /// More lines of the document.
@@ -32,6 +34,7 @@ impl Default for Document {
             version: 2,
             regions: "us-east-1, eu-west-1, ap-southeast-2",
             guardrail: Vec::new(),
+            more_guardrails: Vec::new(),
             assignments: vec![("r-exam", "corporate"), ("ou-exam-sandbox1", "none")],
             rest: Vec::new(),
         }
@@ -55,6 +58,7 @@ impl Document {
             version,
             regions,
             guardrail,
+            more_guardrails,
             assignments,
             rest,
         } = self;
@@ -64,6 +68,9 @@ impl Document {
         );
         for line in guardrail {
             text.push_str(&format!("    {line}\n"));
+        }
+        for line in more_guardrails {
+            text.push_str(&format!("  {line}\n"));
         }
         text.push_str("assignments:\n");
         for (target, guardrail) in assignments {

@@ -1,8 +1,11 @@
 //! What the keeper asked of AWS in a world, for `tests/permissions`.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use guardrail_keeper::baseline::Baseline;
 use simulator::Server;
 
 use crate::world::{FUNCTION_ROLE, MEMBER_ROLE, ORGANIZATION_ROLE, READER};
@@ -12,8 +15,8 @@ pub mod record;
 /// Knows which parameters of the stack a world asks for.
 pub struct Recorder {
     hub: &'static str,
-    /// The account that owns the guardrails.
-    owner: String,
+    /// The accounts that own guardrails, by any baseline that was there.
+    owners: Mutex<BTreeSet<String>>,
     copies: AtomicBool,
     /// Who writes Bedrock policies, by the word of `calls.txt`; empty for nobody.
     organization: &'static str,
@@ -24,17 +27,16 @@ pub struct Recorder {
 impl Recorder {
     pub fn new(
         hub: &'static str,
-        owner: &str,
         (organization, repairs_type): (Option<&str>, bool),
         baseline: &str,
     ) -> Recorder {
-        let owner = owner.to_owned();
+        let owners = Mutex::default();
         let organization = match organization {
             None | Some("none") => "",
             Some("own") => "organization",
             Some(_) => "organization-role",
         };
-        let recorder = Recorder { hub, owner, copies: AtomicBool::new(false), organization, repairs_type };
+        let recorder = Recorder { hub, owners, copies: AtomicBool::new(false), organization, repairs_type };
         recorder.published(baseline);
         recorder
     }
@@ -48,6 +50,10 @@ impl Recorder {
         {
             self.copies.store(true, Ordering::Relaxed);
         }
+        if let Ok(baseline) = Baseline::parse(baseline) {
+            let owners = baseline.owners().into_iter().map(|owner| owner.to_string());
+            self.owners.lock().unwrap_or_else(PoisonError::into_inner).extend(owners);
+        }
     }
 
     /// Records what the function, and whom it became, asked for, and what people read by the role that is
@@ -58,20 +64,21 @@ impl Recorder {
         if thread::panicking() {
             return;
         }
+        let owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
         let (_, function) = FUNCTION_ROLE.rsplit_once('/').expect("a role's ARN has a name");
         for asked in server.asked() {
             let by_the_function = asked.assumed_by.as_deref() == Some(function);
             let role = match (asked.role.as_str(), asked.account.as_str()) {
                 (role, account) if role == function && account == self.hub => "function",
-                (MEMBER_ROLE, account) if by_the_function && account == self.owner => "owner",
+                (MEMBER_ROLE, account) if by_the_function && owners.contains(account) => "owner",
                 (MEMBER_ROLE, _) if by_the_function => "member",
                 (READER, _) => "reader",
                 (ORGANIZATION_ROLE, _) if by_the_function => "organization",
                 _ => continue,
             };
             let owns = match role {
-                "function" => self.hub == self.owner,
-                "reader" => asked.account == self.owner,
+                "function" => owners.contains(self.hub),
+                "reader" => owners.contains(&asked.account),
                 _ => false,
             };
             let parts = [

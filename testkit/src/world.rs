@@ -174,11 +174,9 @@ impl Setup {
             keeper.ledger().change_revision_approval(counted).await.unwrap();
             server.clear_calls();
         }
-        let owner =
-            Baseline::parse(&baseline).map_or(OWNER.to_owned(), |baseline| baseline.owner.to_string());
         let organization = variables.get("KEEPER_ORGANIZATION_ROLE").map(String::as_str);
         let repairs_type = variables.get("KEEPER_REPAIR_POLICY_TYPE").is_some_and(|word| word == "yes");
-        let recorder = Recorder::new(hub, &owner, (organization, repairs_type), &baseline);
+        let recorder = Recorder::new(hub, (organization, repairs_type), &baseline);
         World { server, keeper, clock, folder, variables, patience, hub, recorder }
     }
 }

@@ -352,6 +352,7 @@ fn statements(path: &str, resource: &str, Shape { copies, owns, level, repairs_t
         ("HasGuardrailKeys", "true"),
         ("MakesLedger", "true"),
         ("HubOwnsGuardrails", condition(owns)),
+        ("HubIsAnOwner", condition(owns)),
         ("OwnsGuardrails", condition(owns)),
         ("MemberRoleName", "GuardrailKeeperMember"),
         ("ManagementAccountId", OTHER),

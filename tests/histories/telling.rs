@@ -54,12 +54,7 @@ impl Told<'_> {
         if self.reading == Reading::UnknownAsActive {
             member.state = AccountState::Active;
         }
-        let criteria = Criteria {
-            now: self.now,
-            oldest: Timestamp::MIN,
-            revision: Some(&baseline.revision),
-            owner: &baseline.owner,
-        };
+        let criteria = Criteria { now: self.now, oldest: Timestamp::MIN, revision: Some(&baseline.revision) };
         let truth = Truth { setting: self.setting, wants: self.wants, book: self.book };
         let mut good = 0;
         for (target, _, judged) in judge_account(baseline, &member, record, criteria) {

@@ -744,3 +744,38 @@ async fn a_topic_that_only_mail_is_sent_from_is_advised_about() {
     let advice = found.iter().find(|one| one["text"].as_str().unwrap().contains("by e-mail only")).unwrap();
     assert_eq!((&advice["check"], &advice["outcome"]), (&json!("notifications"), &json!("not_applicable")));
 }
+
+#[tokio::test]
+async fn a_second_owner_is_looked_into_like_the_first() {
+    let world = whole(crate::owners::setup()).start().await;
+    world.server.with(|model| {
+        // Nothing tells of what is done in the second owner's account, and its role may share nothing.
+        model.bus_rules.retain(|rule| rule.account != SEARCH);
+        let mut role = model.role(SEARCH, MEMBER_ROLE).unwrap().as_ref().clone();
+        role.permissions.deny.push(Statement {
+            actions: ["bedrock:PutResourcePolicy".to_owned()].into(),
+            ..Statement::default()
+        });
+        model.put_role(SEARCH, role);
+    });
+    let found = bad(&findings(&world).await);
+    let about: Vec<&str> = found
+        .iter()
+        .map(String::as_str)
+        .filter(|line| line.contains(SEARCH) && (line.contains(OWNER) || !line.contains("control_policies")))
+        .collect();
+    check(
+        &about.join("\n"),
+        expect![[r#"
+        problem control_policies 222222222222/-: OnlyAuthorsChangeTheGuardrails of guardrails doesn't cover arn:*:bedrock:*:300000000003:guardrail/*
+        problem control_policies 222222222222/-: OnlyAuthorsAndTheKeeperChangeGrants of guardrails doesn't cover arn:*:bedrock:*:300000000003:guardrail/*
+        problem control_policies 222222222222/-: OnlyStackSetsChangeTheOwnersNamedRoles of guardrails doesn't cover arn:*:iam::300000000003:role/GuardrailAuthor
+        problem control_policies 222222222222/-: OnlyNamedPeopleBecomeThem of guardrails doesn't cover arn:*:iam::300000000003:role/GuardrailAuthor
+        problem control_policies 222222222222/-: OnlyKeyAdministratorsChangeTheKeys of guardrails doesn't cover arn:*:kms:*:300000000003:key/GUARDRAIL_KEY_ID
+        problem control_policies 300000000003/-: OnlyAuthorsMakeGuardrails of guardrails has other values for aws:PrincipalAccount: 222222222222
+        problem member_role 300000000003/-: GuardrailKeeperMember may not bedrock:PutResourcePolicy: a policy of its own denies it
+        problem forwarding_rules 300000000003/eu-west-1: no rule sends events of aws.bedrock on default to guardrail-keeper
+        problem forwarding_rules 300000000003/eu-west-1: no rule sends changes of drafts on default to guardrail-keeper
+        problem forwarding_rules 300000000003/us-east-1: no rule sends events of aws.account on default to guardrail-keeper"#]],
+    );
+}

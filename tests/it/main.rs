@@ -53,6 +53,8 @@ mod organization_level_histories;
 mod organization_level_large;
 mod organization_level_many;
 mod outcomes;
+mod owners;
+mod owners_histories;
 mod placing;
 mod policies;
 mod policy_text;

@@ -89,7 +89,7 @@ async fn an_ou_whose_name_cannot_be_read_keeps_no_other_from_its_own() {
 #[tokio::test]
 async fn a_record_that_cannot_be_understood_is_told_and_status_goes_on() {
     let Stack { world, .. } = Stack::guarded(World::of(&three_accounts()).durable().long_established()).await;
-    spoil(&world, &[&format!("account#{PAYMENTS}"), "readiness#eu-west-1"]);
+    spoil(&world, &[&format!("account#{PAYMENTS}"), "readiness#222222222222/eu-west-1"]);
     let ran = ctl(&world, &["status"]).await;
     check(
         &ran,
@@ -104,7 +104,7 @@ async fn a_record_that_cannot_be_understood_is_told_and_status_goes_on() {
             unknown     300000000001/eu-west-1 (Workload/payments)  the record has nothing about it
             baseline c439555dac0c3800, mode sync
             stderr: warning: the record of 300000000001 can't be read, so it isn't known what is enforced there: failed to parse the ledger's document account#300000000001: invalid type: integer `5`, expected a map at line 1 column 19
-            stderr: warning: failed to read the owner snapshot of eu-west-1, so it isn't known whether a guardrail there is open beyond the organization: failed to parse the ledger's document readiness#eu-west-1: invalid type: integer `5`, expected a timestamp string at line 1 column 7
+            stderr: warning: failed to read the owner snapshot of 222222222222/eu-west-1, so it isn't known whether a guardrail there is open beyond the organization: failed to parse the ledger's document readiness#222222222222/eu-west-1: invalid type: integer `5`, expected a timestamp string at line 1 column 7
             exit 1
         "#]],
     );
@@ -120,7 +120,7 @@ async fn a_record_that_cannot_be_understood_is_told_and_status_goes_on() {
             unknown     300000000001/eu-west-1 (Workload/payments)  the record has nothing about it
             baseline c439555dac0c3800, mode sync
             stderr: warning: the record of 300000000001 can't be read, so it isn't known what is enforced there: failed to parse the ledger's document account#300000000001: invalid type: integer `5`, expected a map at line 1 column 19
-            stderr: warning: failed to read the owner snapshot of eu-west-1, so it isn't known whether a guardrail there is open beyond the organization: failed to parse the ledger's document readiness#eu-west-1: invalid type: integer `5`, expected a timestamp string at line 1 column 7
+            stderr: warning: failed to read the owner snapshot of 222222222222/eu-west-1, so it isn't known whether a guardrail there is open beyond the organization: failed to parse the ledger's document readiness#222222222222/eu-west-1: invalid type: integer `5`, expected a timestamp string at line 1 column 7
             exit 1
         "#]],
     );

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use simulator::{EventSourceMapping, Fault, FaultKind, Next};
 
 use testkit::stack::{Stack, answer, events_queue, tasks_queue};
-use testkit::world::{Document, EU, HUB, LIST, PAYMENTS, PUT, SANDBOX, WORKLOAD, World, check, version};
+use testkit::world::{
+    Document, EU, HUB, LIST, OWNER, PAYMENTS, PUT, SANDBOX, WORKLOAD, World, check, version,
+};
 
 use testkit::queues::EMPTY;
 
@@ -238,13 +240,13 @@ async fn nothing_is_given_up_for_what_was_seen_a_while_ago() {
     let document = Document { guardrail: vec!["on_unusable: release"], ..document() };
     let mut stack = Stack::guarded(World::of(&document).durable()).await;
     // When the owner's side was looked at last, the version wasn't there. Now it is.
-    let region = EU.parse().unwrap();
+    let owner = format!("{OWNER}/{EU}").parse().unwrap();
     let ledger = stack.world.keeper.ledger();
-    let seen = ledger.owner_snapshot(&region).await.unwrap().expect("the sweep looked at the owner's side");
+    let seen = ledger.owner_snapshot(&owner).await.unwrap().expect("the sweep looked at the owner's side");
     let mut seen = serde_json::to_value(seen).unwrap();
     let arn = seen["guardrails"][0]["arn"].clone();
     seen["guardrails"][0]["unusable"] = json!({ "kind": "missing", "guardrail": arn, "version": "2" });
-    ledger.set_owner_snapshot(&region, serde_json::from_value(seen).unwrap()).await.unwrap();
+    ledger.set_owner_snapshot(&owner, serde_json::from_value(seen).unwrap()).await.unwrap();
     stack.world.keeper = stack.world.another_keeper().await;
 
     stack.world.administrator_enforces(PAYMENTS, EU, version(EU, "2"));

@@ -138,13 +138,13 @@ async fn what_only_the_organization_shows_is_told_before_anything_is_pushed() {
     check(
         &of(&world).run(&["check", "--organization", "--baseline", "baseline.yaml"]).await,
         expect![[r#"
-        baseline.yaml:3:8: owner: corporate is assigned with level: organization, which takes guardrails of the management account only, and 222222222222 is another account; write 111111111111 as its owner, or assign it on the account's level
-        baseline.yaml:3:8: owner: floor is assigned with level: organization, which takes guardrails of the management account only, and 222222222222 is another account; write 111111111111 as its owner, or assign it on the account's level
-        baseline.yaml:17:11: exclude[0]: 300000000005 is excluded, and inherits floor from r-exam (line 14): what is inherited can't be taken away; write 111111111111, 222222222222 and 300000000006 in place of r-exam (line 14), and add us-east-1 to corporate, which lacks what ou-exam-workload inherits today
-        baseline.yaml:18:35: warning: accept_unproven[1]: 399999999999 is no account of o-exampleorgid; remove it, unless it is about to join
-        stderr: error: baseline.yaml can't be used
-        exit 1
-    "#]],
+            baseline.yaml:3:8: owner: corporate is assigned with level: organization, which takes guardrails of the management account only, and 222222222222 is another account; write owner: "111111111111" for corporate, or assign it on the account's level
+            baseline.yaml:3:8: owner: floor is assigned with level: organization, which takes guardrails of the management account only, and 222222222222 is another account; write owner: "111111111111" for floor, or assign it on the account's level
+            baseline.yaml:17:11: exclude[0]: 300000000005 is excluded, and inherits floor from r-exam (line 14): what is inherited can't be taken away; write 111111111111, 222222222222 and 300000000006 in place of r-exam (line 14), and add us-east-1 to corporate, which lacks what ou-exam-workload inherits today
+            baseline.yaml:18:35: warning: accept_unproven[1]: 399999999999 is no account of o-exampleorgid; remove it, unless it is about to join
+            stderr: error: baseline.yaml can't be used
+            exit 1
+        "#]],
     );
     std::fs::write(&file, format!("{BOTH}# Another revision.\n")).unwrap();
     world.server.clear_calls();

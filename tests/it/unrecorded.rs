@@ -205,8 +205,8 @@ async fn no_grant_is_made_that_nobody_would_take_back() {
             ! 300000000003 waits: failed to read which grants are ours, so none is taken back: failed to parse the ledger's document grants: invalid type: map, expected a sequence at line 1 column 0
             ! 300000000004 waits: failed to read which grants are ours, so none is taken back: failed to parse the ledger's document grants: invalid type: map, expected a sequence at line 1 column 0
             ! 300000000005 waits: failed to read which grants are ours, so none is taken back: failed to parse the ledger's document grants: invalid type: map, expected a sequence at line 1 column 0
-            ! owner.eu-west-1 waits: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c: the ledger could not be read or written, and nothing is written without a record: see its error in the log; the next run tries again
-            ! owner.eu-west-1 waits: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c: the ledger could not be read or written, and nothing is written without a record: see its error in the log; the next run tries again
+            ! owner.222222222222.eu-west-1 waits: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c: the ledger could not be read or written, and nothing is written without a record: see its error in the log; the next run tries again
+            ! owner.222222222222.eu-west-1 waits: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c: the ledger could not be read or written, and nothing is written without a record: see its error in the log; the next run tries again
             ! the ledger could not be used: failed to parse the ledger's document grants: invalid type: map, expected a sequence at line 1 column 0
             0 changed, 1 held, 0 in sync, 1 account skipped"#]],
     );

@@ -13,7 +13,6 @@ use std::time::Duration;
 use guardrail_keeper::cloud::{Access, Patience, Rates};
 use guardrail_keeper::engine::{self, Keeper};
 use guardrail_keeper::handler::{Deadline, handle_until};
-use guardrail_keeper::ids::Region;
 use guardrail_keeper::ledger::LedgerError;
 use guardrail_keeper::settings::{Purpose, Settings};
 use serde::Serialize;
@@ -21,6 +20,7 @@ use serde_json::{Value, json};
 
 use crate::figures::Weight;
 use crate::options::Leak;
+use crate::stage::OWNER;
 
 /// The line that asks how many bytes are allocated.
 pub(crate) const HEAP: &str = "heap";
@@ -121,8 +121,8 @@ async fn weigh(keeper: &Keeper) -> Result<Weight, LedgerError> {
     weight.others += bytes_of(&ledger.revision_approval().await?);
     weight.others += bytes_of(&ledger.last_good().await?) + bytes_of(&ledger.last_approved().await?);
     for region in crate::stage::REGIONS {
-        let region: Region = region.parse().expect("it is a Region");
-        weight.others += bytes_of(&ledger.owner_snapshot(&region).await?);
+        let owner = format!("{OWNER}/{region}").parse().expect("it is a target");
+        weight.others += bytes_of(&ledger.owner_snapshot(&owner).await?);
     }
     Ok(weight)
 }

@@ -15,13 +15,13 @@ use std::time::{Duration, Instant};
 use futures_util::stream::{self, TryStreamExt};
 use guardrail_keeper::baseline::Baseline;
 use guardrail_keeper::cloud::{Access, Page, Patience, Rates};
-use guardrail_keeper::engine::{self, Keeper, Reviewer, Worked, everything};
+use guardrail_keeper::engine::{self, Keeper, OwnerWork, Reviewer, Worked, everything};
 use guardrail_keeper::handler::{Deadline, do_here, handle_until};
 use guardrail_keeper::limits::EffectiveBaseline;
 use guardrail_keeper::organization::{Account, AccountPlacement};
 use guardrail_keeper::report::Report;
 use guardrail_keeper::settings::{Purpose, Settings};
-use guardrail_keeper::task::{AccountTask, Cause, Handout, OwnerTask, Then};
+use guardrail_keeper::task::{AccountTask, Cause, Handout};
 use guardrail_keeper::trigger::Regions;
 use jiff::Timestamp;
 use lambda_runtime::tracing::subscriber;
@@ -96,16 +96,9 @@ async fn queued(keeper: &Keeper, together: usize) -> Done<()> {
     engine::approve(keeper, &baseline.revision).await?;
     // As in a sweep: what the owner's side records after it began is what accounts may rely on.
     let cause = cause(&baseline);
-    for region in baseline.regions() {
-        let task = OwnerTask {
-            region,
-            then: Then::Nothing,
-            others: None,
-            swept_since: None,
-            is_addition: false,
-            cause: cause.clone(),
-        };
-        let report = engine::work_for_owner(keeper, &baseline, &task, Reviewer::NOBODY).await?;
+    for owner in baseline.owner_targets() {
+        let work = OwnerWork { owner, swept_since: None };
+        let report = engine::work_for_owner(keeper, &baseline, &work, Reviewer::NOBODY).await?;
         if !report.is_converged() {
             return Err(format!("the owner's side: {report}").into());
         }

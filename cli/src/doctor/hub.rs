@@ -6,7 +6,7 @@ use super::{Doctor, Ground};
 use crate::inspector::{BusSeen, Inspector};
 use keeper_core::doctor::{self, BusFacts, Check, Listens, Place, RequiredAction};
 use keeper_core::failure::Failure;
-use keeper_core::ids::{Partition, Target};
+use keeper_core::ids::{AccountId, Partition, Target};
 use keeper_core::settings::LedgerSource;
 use keeper_core::simulation::Evaluated;
 
@@ -151,15 +151,17 @@ impl Doctor<'_> {
     pub(super) fn bus_policy(&mut self, ground: &Ground, hub: &HubArns) {
         let Some(bus) = &hub.bus else { return };
         let Ground { baseline, organization, .. } = ground;
-        let known = [&organization.management, &baseline.owner, self.hub_account()];
-        let member = organization.accounts.keys().find(|id| !known.contains(id)).cloned();
+        let owners = baseline.owners();
+        let known = [&organization.management, self.hub_account()];
+        let is_none = |id: &&AccountId| !known.contains(id) && !owners.contains(*id);
+        let member = organization.accounts.keys().find(is_none).cloned();
         let facts = BusFacts {
             bus,
             partition: &Partition::of(self.own.region()),
             organization: &baseline.organization,
             management: &organization.management,
             hub: self.hub_account(),
-            owner: &baseline.owner,
+            owners: &owners,
             member: member.as_ref(),
             function: self.settings.own_roles.function.as_ref(),
             keys: !self.hearing.keys.is_empty(),

@@ -2,13 +2,13 @@
 
 use keeper_core::baseline::Baseline;
 use keeper_core::doctor::{Check, Finding, Place};
-use keeper_core::ids::Region;
+use keeper_core::ids::Target;
 use keeper_core::resolved::{CustomerKey, KeyState};
 use keeper_core::resource_policy::AccessVerdict;
 
 /// Whether the customer managed key of a guardrail lets the organization's callers use it.
-pub(super) fn finding(baseline: &Baseline, region: &Region, key: &CustomerKey) -> Finding {
-    let here = Check::Guardrails.at(Place::target(&baseline.owner, region));
+pub(super) fn finding(baseline: &Baseline, owner: &Target, key: &CustomerKey) -> Finding {
+    let here = Check::Guardrails.at(Place::target(&owner.account, &owner.region));
     let admit =
         "allow kms:Decrypt to the organization in the key policy: docs/resource-policy.md has the statement";
     let finding = match (&key.state, key.admits_organization(&baseline.organization)) {

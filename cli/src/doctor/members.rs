@@ -100,8 +100,7 @@ impl Doctor<'_> {
         for region in &listening {
             let inspector = Inspector::new(&session, region);
             let (guarded, at_home) = (usable.contains(region), home.as_ref() == Some(region));
-            let owns_a_key_here = *account == ground.baseline.owner
-                && self.hearing.keys.iter().any(|key| key.split(':').nth(3) == Some(region.as_str()));
+            let owns_a_key_here = self.hearing.tells_of_a_key(account, region.as_str());
             let services = [
                 ("bedrock.amazonaws.com", guarded),
                 ("organizations.amazonaws.com", at_home && is_management),

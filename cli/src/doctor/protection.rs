@@ -23,15 +23,15 @@ struct OrganizationFacts {
 impl Doctor<'_> {
     pub(super) async fn protection(&mut self, ground: &Ground) {
         let Ground { baseline, organization, .. } = ground;
-        let owned_by_management = baseline.owner == organization.management;
         // Whether trails can be read is said elsewhere.
         let trails =
             self.own.trails().await.unwrap_or_default().into_iter().map(|trail| trail.name).collect();
         let known = OrganizationFacts { trails, accounts: organization.accounts.keys().cloned().collect() };
-        let mut documents = vec![self.shipped(ground, &known, KEEPER)];
-        if !owned_by_management {
-            documents.push(self.shipped(ground, &known, GUARDRAILS));
-        }
+        // It says nothing of owners.
+        let mut documents = vec![self.shipped(&baseline.owner, &known, KEEPER)];
+        let owners = baseline.owners();
+        let bound = owners.iter().filter(|owner| **owner != organization.management);
+        documents.extend(bound.map(|owner| self.shipped(owner, &known, GUARDRAILS)));
         // Every account that these policies bind, and not only those that are looked into.
         let accounts = organization.accounts.values().filter(|account| account.state.admits_work());
         let chains: Vec<(AccountId, Vec<String>)> = accounts
@@ -46,9 +46,13 @@ impl Doctor<'_> {
         let ours = doctor::protecting(&documents, &attached);
         let mut findings: Vec<Finding> =
             documents.iter().flat_map(|one| doctor::protection(one, &attached, &chains)).collect();
-        if owned_by_management {
-            let text = "the management account owns the guardrails: no service control policy protects them";
-            findings.push(Check::ControlPolicies.at(Place::account(&baseline.owner)).not_applicable(text));
+        if owners.contains(&organization.management) {
+            let owned = if owners.len() == 1 { "the guardrails" } else { "guardrails" };
+            let text =
+                format!("the management account owns {owned}: no service control policy protects them");
+            findings.push(
+                Check::ControlPolicies.at(Place::account(&organization.management)).not_applicable(text),
+            );
         }
         self.findings.extend(findings);
         self.hearing.policies = ours;
@@ -56,7 +60,7 @@ impl Doctor<'_> {
 
     fn shipped<'a>(
         &'a self,
-        ground: &'a Ground,
+        owner: &'a AccountId,
         known: &'a OrganizationFacts,
         (path, text): (&'a str, &'a str),
     ) -> Shipped<'a> {
@@ -64,7 +68,7 @@ impl Doctor<'_> {
             path,
             text,
             hub: self.hub_account(),
-            owner: &ground.baseline.owner,
+            owner,
             function: self.settings.own_roles.function.as_ref().map(|role| &role.name),
             member: &self.settings.member_role,
             // The template names the bus after the stack.

@@ -92,11 +92,11 @@ impl DeploymentDocuments {
 /// Region's isn't known, that is a problem of its own.
 async fn openings(keeper: &Keeper, baseline: &Baseline, problems: &mut Vec<String>) -> Openings {
     let mut openings = Openings::new();
-    for region in baseline.regions() {
-        match keeper.ledger().owner_snapshot(&region).await {
+    for owner in baseline.owner_targets() {
+        match keeper.ledger().owner_snapshot(&owner).await {
             Ok(seen) => openings.extend(seen.into_iter().flat_map(|seen| seen.openings(&baseline.organization))),
             Err(error) => problems.push(format!(
-                "failed to read the owner snapshot of {region}, so it isn't known whether a guardrail there is open \
+                "failed to read the owner snapshot of {owner}, so it isn't known whether a guardrail there is open \
                  beyond the organization: {error}"
             )),
         }

@@ -22,6 +22,7 @@ use super::{
     Revision, keys,
 };
 use crate::ids::{AccountId, OrganizationId};
+use guardrail::ReadGuardrail;
 
 const OWNER: &str =
     "write the 12 digits of the account that owns the guardrails, for example \"222222222222\"";
@@ -39,8 +40,7 @@ pub(super) fn baseline(root: &Node, revision: Revision, problems: &mut Problems)
     let declared = guardrails(&fields, owner.as_ref().map(|(owner, _)| owner), format, problems);
     let assigned = assignments::assignments(&fields, declared.as_ref(), problems);
     if let Some(declared) = &declared {
-        let owner = owner.as_ref().map(|(owner, _)| owner);
-        organization_level::refuse_impossible(&assigned.organization_guardrails, declared, owner, problems);
+        organization_level::refuse_impossible(&assigned.organization_guardrails, declared, problems);
     }
     let exclude =
         fields.optional("exclude").map(|part| accounts(part, EXCLUDED, problems)).unwrap_or_default();
@@ -68,6 +68,7 @@ pub(super) fn baseline(root: &Node, revision: Revision, problems: &mut Problems)
             organization: organization_place,
             owner: owner_place,
             guardrails: declared.places,
+            guardrail_owners: declared.owner_places,
             assignments: assigned.place,
             targets: assigned.places,
             organization_targets: assigned.organization_places,
@@ -125,6 +126,8 @@ struct Declared<'a> {
     guardrails: BTreeMap<GuardrailKey, Guardrail>,
     names: Vec<&'a str>,
     places: BTreeMap<GuardrailKey, TextPlace>,
+    /// Where a guardrail names its own owner.
+    owner_places: BTreeMap<GuardrailKey, TextPlace>,
     /// Those that are written to be copied into members, whether or not the rest could be read.
     copied: BTreeMap<GuardrailKey, copy::WantsCopies>,
 }
@@ -142,6 +145,7 @@ fn guardrails<'a>(
         guardrails: BTreeMap::new(),
         names: Vec::new(),
         places: BTreeMap::new(),
+        owner_places: BTreeMap::new(),
         copied: BTreeMap::new(),
     };
     let mut seen = regions::SeenRegions::default();
@@ -159,8 +163,9 @@ fn guardrails<'a>(
             declared.copied.insert(name.clone(), copies);
         }
         let guardrail = guardrail::guardrail(part, owner, format, &mut seen, problems);
-        if let (Some(name), Some(guardrail)) = (name, guardrail) {
+        if let (Some(name), Some(ReadGuardrail { guardrail, owner_place })) = (name, guardrail) {
             declared.places.insert(name.clone(), key.place.clone());
+            declared.owner_places.extend(owner_place.map(|place| (name.clone(), place)));
             declared.guardrails.insert(name, guardrail);
         }
     }

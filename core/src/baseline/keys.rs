@@ -17,6 +17,7 @@ pub(super) const BASELINE: &[&str] = &[
     "limits",
 ];
 pub(super) const GUARDRAIL: &[&str] = &[
+    "owner",
     "name",
     "version",
     "regions",

@@ -29,7 +29,8 @@ impl NamedIds {
                 AssignmentTarget::Parent(parent) => parent.to_string(),
             });
         let excluded = places.exclude.keys().map(ToString::to_string);
-        NamedIds(targets.chain(excluded).chain([baseline.owner.to_string()]).collect())
+        let owners = baseline.owners().into_iter().chain([baseline.owner.clone()]);
+        NamedIds(targets.chain(excluded).chain(owners.map(|owner| owner.to_string())).collect())
     }
 
     /// Those for which this organization has no account.
@@ -100,12 +101,12 @@ impl Baseline {
         let parents: BTreeSet<&ParentId> =
             organization.accounts.values().flat_map(|account| account.path.parents()).collect();
         let mut problems = Vec::new();
-        if is_unknown(&self.owner) {
+        for (owner, place) in self.places_of_owners().filter(|(owner, _)| is_unknown(owner)) {
             let message = format!(
-                "{} is no account of {}, so its guardrails can't be shared with it",
-                self.owner, organization.id
+                "{owner} is no account of {}, so its guardrails can't be shared with it",
+                organization.id
             );
-            problems.push(Problem::error(&places.owner, message, "write an account of the organization"));
+            problems.push(Problem::error(place, message, "write an account of the organization"));
         }
         problems.extend(self.check_owners(organization));
         for (target, place) in places.targets.iter().chain(&places.organization_targets) {
@@ -154,6 +155,13 @@ impl Baseline {
         sorted(problems)
     }
 
+    /// Every owner that the text names, where it does.
+    fn places_of_owners(&self) -> impl Iterator<Item = (&AccountId, &TextPlace)> {
+        let own = self.places.guardrail_owners.iter();
+        let own = own.map(|(key, place)| (self.owner_of(key), place));
+        std::iter::once((&self.owner, &self.places.owner)).chain(own)
+    }
+
     /// A Bedrock policy takes guardrails of the management account only (Organizations user guide, Bedrock policies).
     fn check_owners(&self, organization: &Organization) -> Vec<Problem> {
         let keys: BTreeSet<&GuardrailKey> =
@@ -167,7 +175,7 @@ impl Baseline {
                     self.owner_of(key)
                 );
                 let instead = format!(
-                    "write {} as its owner, or assign it on the account's level",
+                    "write owner: \"{}\" for {key}, or assign it on the account's level",
                     organization.management
                 );
                 Problem::error(self.owner_place(key), message, instead)

@@ -9,6 +9,7 @@ mod hostile;
 mod levels;
 mod models;
 mod organization;
+mod owners;
 mod schema;
 mod spared;
 mod values;
@@ -73,6 +74,9 @@ fn what_is_left_out_has_a_default() {
     let corporate = baseline.guardrails.remove(&"corporate".parse().unwrap()).unwrap();
     expect![[r#"
         Guardrail {
+            owner: AccountId(
+                "222222222222",
+            ),
             regions: {
                 Region(
                     "eu-west-1",
@@ -170,6 +174,9 @@ fn every_key_is_read() {
             GuardrailKey(
                 "corporate",
             ): Guardrail {
+                owner: AccountId(
+                    "222222222222",
+                ),
                 regions: {
                     Region(
                         "eu-west-1",

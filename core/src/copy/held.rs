@@ -12,6 +12,8 @@ use crate::ids::GuardrailArn;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum CopyHeld {
+    /// The account owns guardrails of the baseline itself.
+    OwnsGuardrails,
     /// The member has a guardrail of that name which isn't a copy of ours.
     NameTaken {
         /// The guardrail.
@@ -44,6 +46,10 @@ pub enum CopyHeld {
 impl fmt::Display for CopyHeld {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            CopyHeld::OwnsGuardrails => f.write_str(
+                "the account owns guardrails of the baseline, and none are copied there: who may write copies could change \
+                 the originals; write placement: central, or assign the account a guardrail of its own",
+            ),
             CopyHeld::NameTaken { guardrail } => write!(
                 f,
                 "another guardrail has the copy's name, and the keeper didn't make it ({}): rename or delete it, or \

@@ -2,6 +2,8 @@
 //!
 //! <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-bus-permissions-manage.html>
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::{Check, Finding};
@@ -22,8 +24,8 @@ pub struct BusFacts<'a> {
     pub management: &'a AccountId,
     /// The account of the hub.
     pub hub: &'a AccountId,
-    /// The account that owns the guardrails.
-    pub owner: &'a AccountId,
+    /// The accounts that own guardrails.
+    pub owners: &'a BTreeSet<AccountId>,
     /// An account that is none of these, if there is one.
     pub member: Option<&'a AccountId>,
     /// The function's role, if the settings name it.
@@ -76,7 +78,7 @@ impl<'a> BusFacts<'a> {
     /// Who has to be admitted, with what is lost otherwise.
     fn wanted(&self) -> Vec<BusPut<'a>> {
         let mut wanted = Vec::new();
-        let members = self.member.into_iter().chain([self.owner]).filter(|one| *one != self.hub);
+        let members = self.member.into_iter().chain(self.owners).filter(|one| *one != self.hub);
         for member in members {
             wanted.extend(["aws.bedrock", "aws.account"].map(|source| self.sends(member, source)));
         }
@@ -84,8 +86,9 @@ impl<'a> BusFacts<'a> {
             let sources = ["aws.organizations", "aws.controltower", "aws.account", "aws.bedrock"];
             wanted.extend(sources.map(|source| self.sends(self.management, source)));
         }
-        if self.keys && self.owner != self.hub {
-            wanted.push(self.sends(self.owner, "aws.kms"));
+        if self.keys {
+            let others = self.owners.iter().filter(|owner| *owner != self.hub);
+            wanted.extend(others.map(|owner| self.sends(owner, "aws.kms")));
         }
         wanted
     }
@@ -302,7 +305,7 @@ mod tests {
             organization: &"o-exampleorgid".parse().unwrap(),
             management: &management,
             hub: &hub,
-            owner: &owner,
+            owners: &BTreeSet::from([owner]),
             member: Some(&member),
             function: function.as_ref().ok(),
             keys: true,

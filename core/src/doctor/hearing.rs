@@ -72,8 +72,8 @@ pub struct Hearing {
     pub hub: Option<AccountId>,
     /// The organization's management account.
     pub management: Option<AccountId>,
-    /// The account that owns the guardrails.
-    pub owner: Option<AccountId>,
+    /// The accounts that own guardrails.
+    pub owners: BTreeSet<AccountId>,
     /// Whether the hub is in the Region in which Organizations tells its events.
     pub at_home: bool,
     /// The parameter of the baseline.
@@ -91,7 +91,7 @@ pub struct Hearing {
 impl Hearing {
     /// What has to come from the hub's own bus to the function: what others send on, and requests.
     pub fn on_the_hubs_bus(&self) -> Vec<Listens> {
-        let anybody = self.owner.as_ref().or(self.hub.as_ref());
+        let anybody = self.owners.first().or(self.hub.as_ref());
         let mut needs = vec![guardrails(anybody), regions(anybody)];
         needs.extend(self.management.as_ref().map(membership));
         needs.push(calls("aws.controltower", self.management.as_ref(), &OF_ENROLMENT));
@@ -146,15 +146,17 @@ impl Hearing {
             }
         };
         let mut needs: Vec<Listens> = OUTCOMES.map(outcome).into();
-        needs.extend(self.told_by_aws(self.management.as_ref(), self.owner.as_ref()));
+        needs.extend(self.told_by_aws(self.management.as_ref(), self.owners.iter()));
         needs
     }
 
     /// What has to come from the hub's default bus to people: what AWS tells there of the hub's own account.
     pub fn to_people_at_once(&self) -> Vec<Listens> {
-        let here = |account: &Option<AccountId>| account.as_ref().filter(|_| *account == self.hub).cloned();
-        let management = here(&self.management).filter(|_| self.at_home);
-        let mut needs = self.told_by_aws(management.as_ref(), here(&self.owner).as_ref());
+        let hub = self.hub.as_ref();
+        let management =
+            self.management.as_ref().filter(|management| self.at_home && Some(*management) == hub);
+        let owners = self.owners.iter().filter(|owner| Some(*owner) == hub);
+        let mut needs = self.told_by_aws(management, owners);
         // The keeper follows a text in mode `audit` before it is counted, and one that is replaced before that is never
         // published.
         for (what, name) in [
@@ -166,15 +168,19 @@ impl Hearing {
         needs
     }
 
-    fn told_by_aws(&self, management: Option<&AccountId>, owner: Option<&AccountId>) -> Vec<Listens> {
+    fn told_by_aws<'a>(
+        &self,
+        management: Option<&AccountId>,
+        owners: impl Iterator<Item = &'a AccountId>,
+    ) -> Vec<Listens> {
         let mut needs = Vec::new();
         if management.is_some() {
             let what = "changes of what protects the keeper".to_owned();
             needs.push(Listens { what, samples: self.of_policies(management) });
         }
-        if owner.is_some() {
+        for owner in owners {
             let what = "changes of the guardrails by no author".to_owned();
-            needs.push(Listens { what, samples: samples("aws.bedrock", owner, &BY_AUTHORS) });
+            needs.push(Listens { what, samples: samples("aws.bedrock", Some(owner), &BY_AUTHORS) });
             needs.extend(self.of_keys(owner, None));
         }
         needs
@@ -192,11 +198,24 @@ impl Hearing {
         found
     }
 
-    /// What becomes of the keys in a Region, or in all.
-    fn of_keys(&self, owner: Option<&AccountId>, region: Option<&str>) -> Option<Listens> {
-        let here = |key: &&String| region.is_none_or(|region| key.split(':').nth(3) == Some(region));
+    /// Whether an owner tells of a key: of its own, and of those that are no owner's.
+    fn is_key_of(&self, owner: &AccountId, key: &str) -> bool {
+        let account = key.split(':').nth(4);
+        account == Some(owner.as_str()) || !self.owners.iter().any(|one| account == Some(one.as_str()))
+    }
+
+    /// Whether an account owns guardrails and tells of one of their keys in this Region.
+    pub fn tells_of_a_key(&self, account: &AccountId, region: &str) -> bool {
+        self.owners.contains(account) && self.of_keys(account, Some(region)).is_some()
+    }
+
+    /// What becomes of an owner's keys in a Region, or in all.
+    fn of_keys(&self, owner: &AccountId, region: Option<&str>) -> Option<Listens> {
+        let here = |key: &&String| {
+            region.is_none_or(|region| key.split(':').nth(3) == Some(region)) && self.is_key_of(owner, key)
+        };
         let of_key = |key: &String| {
-            samples("aws.kms", owner, &OF_KEYS).into_iter().map({
+            samples("aws.kms", Some(owner), &OF_KEYS).into_iter().map({
                 let key = key.clone();
                 move |(name, mut event)| {
                     event["detail"]["resources"] = json!([{ "ARN": key }]);
@@ -215,13 +234,13 @@ impl Hearing {
         let mut needs = Vec::new();
         if guarded {
             needs.push(guardrails(Some(account)));
-            if Some(account) == self.owner.as_ref() {
+            if self.owners.contains(account) {
                 let what = "changes of drafts".to_owned();
                 needs.push(Listens {
                     what,
                     samples: samples("aws.bedrock", Some(account), &["UpdateGuardrail"]),
                 });
-                needs.extend(self.of_keys(Some(account), Some(region)));
+                needs.extend(self.of_keys(account, Some(region)));
             }
         }
         if home {

@@ -27,8 +27,8 @@ pub struct Facts {
     pub management: AccountId,
     /// The account of the function.
     pub hub: AccountId,
-    /// The account that owns the guardrails.
-    pub owner: AccountId,
+    /// The accounts that own guardrails.
+    pub owners: BTreeSet<AccountId>,
     /// A member account to ask about: permissions are the same for all members.
     pub member: AccountId,
     /// A Region of the baseline, for the same reason.
@@ -88,8 +88,8 @@ impl Facts {
     /// What is needed in an account in which the keeper works, by whichever role.
     fn in_account(&self, account: &AccountId) -> Vec<RequiredAction> {
         let mut needs = on("*", ENFORCEMENT);
-        needs.extend(on(&self.guardrail(&self.owner), PROVE));
-        let owns = *account == self.owner;
+        needs.extend(self.owners.iter().flat_map(|owner| on(&self.guardrail(owner), PROVE)));
+        let owns = self.owners.contains(account);
         if owns || self.copies {
             needs.extend(on("*", &["bedrock:ListGuardrails"]));
         }
@@ -98,7 +98,7 @@ impl Facts {
             needs.extend(on(&self.guardrail(account), TAGS));
             needs.extend(on(&self.key(account), KEYS));
         }
-        // The originals are the owner's.
+        // An owner's account holds originals.
         if self.copies && !owns {
             needs.extend(on("*", &["bedrock:CreateGuardrail"]));
             needs.extend(on(&self.guardrail(account), COPY));

@@ -33,6 +33,7 @@ pub fn inherited_of(baseline: &Baseline, key: &GuardrailKey, account: &AccountId
         let target = Target { account: account.clone(), region: region.clone() };
         let wanted = WantedGuardrail {
             key: key.clone(),
+            owner: guardrail.owner.clone(),
             source: source.clone(),
             models: guardrail.models.clone(),
             guarding: guardrail.guarding,

@@ -19,21 +19,22 @@ pub enum Stands {
 }
 
 impl Stands {
-    /// What an observation and the record say.
+    /// What an observation and the record say. `is_owner` says of an account whether it owns guardrails of the baseline.
     pub fn of(
         target: &Target,
         seen: Option<&Observation>,
         record: Option<&Record>,
-        owner: &AccountId,
+        is_owner: impl Fn(&AccountId) -> bool,
         own_roles: &OwnRoles,
     ) -> Stands {
         let Some(Observation::Enforced(seen)) = seen else { return Stands::NothingOfOurs };
         let guardrail = &seen.enforcement.guardrail;
-        if target.account == *owner {
-            return Stands::NothingOfOurs;
-        }
-        if guardrail.account == *owner {
+        if guardrail.account != target.account && is_owner(&guardrail.account) {
             return Stands::OwnersGuardrail;
+        }
+        // What an owner enforces of its own is an original.
+        if is_owner(&target.account) {
+            return Stands::NothingOfOurs;
         }
         let ours = record.and_then(|record| record.ours.as_ref());
         let recorded = ours.is_some_and(|ours| ours.enforcement.guardrail == *guardrail);

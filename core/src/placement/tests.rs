@@ -316,7 +316,13 @@ fn a_target_that_is_guarded_stays_where_its_guardrail_is() {
         ("its own guardrail, not ours", own, Record::default()),
         ("another account's", foreign, Record::default()),
     ] {
-        let stands = Stands::of(&member, Some(&seen), Some(&record), &owner, &OwnRoles::default());
+        let stands = Stands::of(
+            &member,
+            Some(&seen),
+            Some(&record),
+            |account| *account == owner,
+            &OwnRoles::default(),
+        );
         let by = |answer| match effective(Placement::Auto, stands, answer) {
             Placement::Central => "central",
             Placement::Copy => "copy",

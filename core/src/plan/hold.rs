@@ -8,6 +8,7 @@ use crate::organization::AccountState;
 use crate::placement::PlacementWait;
 use crate::reasons::reasons;
 use crate::resolved::Unusable;
+use crate::resource_policy::Resource;
 
 reasons! {
     /// Why nothing is done. Displays as a sentence that says what to do about it.
@@ -293,7 +294,15 @@ impl HoldReason {
 
     /// Whether it waits for a grant that the keeper itself is about to make.
     pub fn waits_for_a_grant(&self) -> bool {
-        matches!(self, HoldReason::Unusable { unusable } if unusable.is_being_mended())
+        self.awaited_grant().is_some()
+    }
+
+    /// What it waits for the keeper itself to grant.
+    pub fn awaited_grant(&self) -> Option<&Resource> {
+        match self {
+            HoldReason::Unusable { unusable } => unusable.awaited_grant(),
+            _ => None,
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Catalog, CatalogEntry, CustomerKey, Unusable};
 use crate::baseline::{GuardrailKey, Source};
 use crate::content::Digest;
-use crate::ids::{GuardrailArn, OrganizationId, Region};
+use crate::ids::{AccountId, GuardrailArn, OrganizationId, Region};
 use crate::observed::ResourcePolicySeen;
 use crate::resource_policy::{Document, Grant, ProfileArn, Resource, judge};
 
@@ -26,7 +26,7 @@ pub fn newly_open(now: &Openings, before: &Openings) -> Openings {
     new.filter(|(_, found)| !found.is_empty()).collect()
 }
 
-/// What the owner's side was seen to hold in one Region. Only what could be read is in it.
+/// What one owner account was seen to hold in one Region. Only what could be read is in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnerSnapshot {
     /// When it was looked at.
@@ -94,6 +94,14 @@ impl OwnerSnapshot {
             Some(AttachedPolicy { resource: resource.clone(), document })
         });
         OwnerSnapshot { at, guardrails: guardrails.collect(), resource_policies: resource_policies.collect() }
+    }
+
+    /// What a snapshot of an earlier version says of this owner, which had one for each Region and one owner; `None` where
+    /// that is nothing. Whose a guardrail is that could not be found, it doesn't say.
+    pub fn of_owner(mut self, owner: &AccountId) -> Option<OwnerSnapshot> {
+        self.guardrails.retain(|one| one.arn.as_ref().is_some_and(|arn| arn.account == *owner));
+        self.resource_policies.retain(|policy| policy.resource.account() == owner);
+        (!self.guardrails.is_empty()).then_some(self)
     }
 
     /// What opens its guardrails beyond the organization, by resource.
@@ -310,5 +318,33 @@ assignments: [{ targets: [r-exam], guardrail: corporate }]
         // Another opening of the same guardrail is reported, too.
         assert_eq!(newly_open(&other, &open), other);
         assert!(open[&resource].iter().any(|words| words.contains("every AWS account")), "{open:?}");
+    }
+
+    #[test]
+    fn a_snapshot_of_an_earlier_version_says_of_an_owner_what_is_that_owners() {
+        let guardrail: GuardrailArn =
+            "arn:aws:bedrock:us-east-1:222222222222:guardrail/base".parse().unwrap();
+        let resource = Resource::Guardrail(guardrail.clone());
+        let entry = CatalogEntry { arn: Some(guardrail), ..CatalogEntry::unusable(gone()) };
+        let key = |key: &str| (key.parse().unwrap(), "us-east-1".parse().unwrap());
+        let catalog = Catalog {
+            entries: BTreeMap::from([
+                (key("corporate"), entry),
+                // Whose that would be isn't known.
+                (key("lenient"), CatalogEntry::unusable(gone())),
+            ]),
+            resource_policies: BTreeMap::from([(resource, ResourcePolicySeen::Absent)]),
+            ..Catalog::default()
+        };
+        let region = "us-east-1".parse().unwrap();
+        let snapshot = OwnerSnapshot::of(&region, &wanted(), &catalog, Timestamp::UNIX_EPOCH);
+        let of = |owner: &str| snapshot.clone().of_owner(&owner.parse().unwrap());
+        let first = of("222222222222").unwrap();
+        assert_eq!((first.guardrails.len(), first.resource_policies.len()), (1, 1));
+        assert_eq!(of("111111111111"), None);
+    }
+
+    fn gone() -> Unusable {
+        Unusable::NotReady { status: "CREATING".to_owned().into() }
     }
 }

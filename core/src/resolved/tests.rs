@@ -22,6 +22,7 @@ fn owner() -> Target {
 fn wanted(placement: Placement) -> Wanted {
     Wanted::Guardrail(Box::new(WantedGuardrail {
         key: "corporate".parse().unwrap(),
+        owner: owner().account,
         source: Source {
             selector: Selector::Name("base".parse().unwrap()),
             version: GuardrailVersion::new(2).unwrap(),

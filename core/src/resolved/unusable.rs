@@ -237,7 +237,15 @@ impl Unusable {
 
     /// Whether the keeper itself is about to mend it, so that nothing is given up for it.
     pub fn is_being_mended(&self) -> bool {
-        matches!(self, Unusable::NotGranted { being_mended: true, .. })
+        self.awaited_grant().is_some()
+    }
+
+    /// What the keeper itself is about to grant.
+    pub fn awaited_grant(&self) -> Option<&Resource> {
+        match self {
+            Unusable::NotGranted { being_mended: true, resource, .. } => Some(resource),
+            _ => None,
+        }
     }
 
     /// Why the account's copy could not be read, where that is why.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{
-    AccountId, GuardrailArn, InvalidId, OrganizationId, Partition, ProfileId, Region, parts_of_arn,
+    AccountId, GuardrailArn, InvalidId, OrganizationId, Partition, ProfileId, Region, Target, parts_of_arn,
     stored_as_text,
 };
 
@@ -103,6 +103,11 @@ impl Resource {
             Resource::Guardrail(arn) => &arn.region,
             Resource::Profile(arn) => &arn.region,
         }
+    }
+
+    /// The account and the Region that hold it.
+    pub fn held_in(&self) -> Target {
+        Target { account: self.account().clone(), region: self.region().clone() }
     }
 
     pub(super) fn partition(&self) -> &Partition {

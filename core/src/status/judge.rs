@@ -4,7 +4,7 @@ use super::{Criteria, Judged, Standing, Subject};
 use crate::baseline::{Placement, Selector};
 use crate::desired::{Wanted, WantedGuardrail};
 use crate::enforcement::{Drift, Enforcement};
-use crate::ids::{AccountId, Target};
+use crate::ids::Target;
 use crate::record::{Checked, Expected, LastSeen, Record, State};
 
 /// Says how a target stands.
@@ -33,7 +33,7 @@ pub fn judge(subject: Subject<'_>, criteria: Criteria<'_>) -> Judged {
     if let Some(intent) = subject.record.intent.as_ref().filter(|intent| intent.at > checked.at) {
         return unfinished(intent.at);
     }
-    if let Err(judged) = evidence(subject, checked, criteria.owner) {
+    if let Err(judged) = evidence(subject, checked) {
         return judged;
     }
     let contest = subject.record.contest(criteria.now).filter(|_| subject.record.ours.is_some());
@@ -98,12 +98,12 @@ fn in_the_present(expected: &Expected) -> String {
 }
 
 /// Holds what was seen against what is wanted.
-fn evidence(subject: Subject<'_>, checked: &Checked, owner: &AccountId) -> Result<(), Judged> {
+fn evidence(subject: Subject<'_>, checked: &Checked) -> Result<(), Judged> {
     let Subject { target, wanted, record, .. } = subject;
     let stale = |reason: String| Err(because(Standing::Stale, reason));
     match wanted {
         None => stale("what is wanted there isn't known".to_owned()),
-        Some(Wanted::Guardrail(wanted)) => guarded(wanted, target, record, checked, owner),
+        Some(Wanted::Guardrail(wanted)) => guarded(wanted, target, record, checked),
         Some(Wanted::Nothing { .. }) => match (&record.seen, &record.ours) {
             (Some(LastSeen { enforcement: Some(seen), .. }), Some(_)) => {
                 stale(format!("nothing is wanted, and {seen} of ours was seen there last"))
@@ -134,7 +134,6 @@ fn guarded(
     target: &Target,
     record: &Record,
     checked: &Checked,
-    owner: &AccountId,
 ) -> Result<(), Judged> {
     let key = &wanted.key;
     let Some(seen) = &record.seen else {
@@ -157,7 +156,7 @@ fn guarded(
         Some(_) if checked.state == State::Released => {
             Err(because(Standing::Stale, format!("{} then; {key} is wanted now", checked.state)))
         }
-        Some(seen) if is_met(wanted, target, record.meant(seen), owner) => Ok(()),
+        Some(seen) if is_met(wanted, target, record.meant(seen)) => Ok(()),
         Some(seen) => {
             let version = wanted.source.version;
             let reason = format!("{key}:{version} is wanted, and {seen} was seen there last");
@@ -168,10 +167,10 @@ fn guarded(
 
 /// Whether an enforcement is the one that is wanted, as far as is known without a look into the owner
 /// account: a guardrail that is found by name may be any of the owner's, and a copy has its own versions.
-fn is_met(wanted: &WantedGuardrail, target: &Target, seen: &Enforcement, owner: &AccountId) -> bool {
+fn is_met(wanted: &WantedGuardrail, target: &Target, seen: &Enforcement) -> bool {
     let is_the_owners = match &wanted.source.selector {
         Selector::Arn(arn) => seen.guardrail == *arn,
-        Selector::Name(_) => seen.guardrail.account == *owner,
+        Selector::Name(_) => seen.guardrail.account == wanted.owner,
     };
     let is_central = is_the_owners && seen.version == wanted.source.version;
     let is_a_copy = seen.guardrail.account == target.account;

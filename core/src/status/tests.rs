@@ -109,12 +109,7 @@ fn of(record: &Record) -> AccountRecord {
 
 /// Judges an account's only target at second 10000, where looks from before 2800 are stale.
 fn judged_in(baseline: &Baseline, account: &Account, record: &AccountRecord) -> Judged {
-    let criteria = Criteria {
-        now: at(10_000),
-        oldest: at(2800),
-        revision: Some(&baseline.revision),
-        owner: &baseline.owner,
-    };
+    let criteria = Criteria { now: at(10_000), oldest: at(2800), revision: Some(&baseline.revision) };
     let mut judged = judge_account(baseline, account, record, criteria);
     assert_eq!(judged.len(), 1);
     judged.remove(0).2
@@ -365,11 +360,8 @@ fn nothing_is_good_that_is_unknown_old_or_of_another_baseline() {
 
 #[test]
 fn where_nobody_knows_what_is_wanted_nothing_is_good() {
-    let baseline = baseline();
-    let (target, criteria) = (
-        TARGET.parse().unwrap(),
-        Criteria { now: at(10_000), oldest: at(0), revision: None, owner: &baseline.owner },
-    );
+    let (target, criteria) =
+        (TARGET.parse().unwrap(), Criteria { now: at(10_000), oldest: at(0), revision: None });
     for (look, record) in good_looks() {
         let subject = Subject { target: &target, wanted: None, path: None, record: &record };
         assert_eq!(judge(subject, criteria).standing, Standing::Stale, "{look}");

@@ -40,8 +40,11 @@ pub fn planned(
             let then = Then::LookAtUsersOf(changed.arn.clone());
             let is_addition =
                 !scope.reasons.is_empty() && scope.reasons.iter().all(|reason| reason.is_an_addition());
+            // Where the event doesn't say in which account it was, it may have been any owner's.
+            let owner = changed.arn.as_ref().map(|arn| &arn.account).or(scope.changed_in.as_ref());
             let task = |region| {
-                Task::Owner(OwnerTask { then: then.clone(), is_addition, ..OwnerTask::new(region, &cause) })
+                let each = OwnerTask::of_each_owner(region, &cause);
+                Task::Owner(OwnerTask { owner: owner.cloned(), then: then.clone(), is_addition, ..each })
             };
             Planned { tasks: regions.into_iter().map(task).collect(), sweep: None }
         }
@@ -170,19 +173,19 @@ mod tests {
         check(
             "guardrail-policy-deleted",
             &expect![[r#"
-                owner.us-east-1 (arn:aws:bedrock:us-east-1:222222222222:guardrail/base1234abcd): the resource policy of a guardrail was deleted
+                owner.222222222222.us-east-1 (arn:aws:bedrock:us-east-1:222222222222:guardrail/base1234abcd): the resource policy of a guardrail was deleted
             "#]],
         );
         check(
             "guardrail-deleted",
             &expect![[r#"
-                owner.us-east-1 (arn:aws:bedrock:us-east-1:222222222222:guardrail/base1234abcd): a guardrail was deleted
+                owner.222222222222.us-east-1 (arn:aws:bedrock:us-east-1:222222222222:guardrail/base1234abcd): a guardrail was deleted
             "#]],
         );
         check(
             "guardrail-created",
             &expect![[r#"
-                owner.us-east-1 (arn:aws:bedrock:us-east-1:222222222222:guardrail/base1234abcd): a guardrail was created, which may be one that was missing (an addition)
+                owner.222222222222.us-east-1 (arn:aws:bedrock:us-east-1:222222222222:guardrail/base1234abcd): a guardrail was created, which may be one that was missing (an addition)
             "#]],
         );
         check(

@@ -13,7 +13,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{AccountTask, Cause, OwnerTask, Task, Then};
-use crate::ids::{AccountId, GuardrailArn, Region};
+use crate::ids::{AccountId, GuardrailArn, Region, Target};
 use crate::trigger::{Accounts, Regions, Scope};
 
 /// Whose events are counted together.
@@ -123,7 +123,8 @@ impl Sender {
             Sender::Unnamed(region, _) => (region, None, None),
         };
         let then = Then::LookAtUsersOf(guardrail);
-        Task::Owner(OwnerTask { then, others, ..OwnerTask::new(region.clone(), cause) })
+        let owner = Target { account: self.account().clone(), region: region.clone() };
+        Task::Owner(OwnerTask { then, others, ..OwnerTask::new(owner, cause) })
     }
 }
 

@@ -126,8 +126,8 @@ fn owner_side(
             return Trigger::Ignore(Ignored::GuardrailElsewhere);
         }
     }
-    if let (Some(Known { owner, copies, .. }), Some(account)) = (&context.baseline, &account) {
-        match (account == owner, copies) {
+    if let (Some(Known { owners, copies, .. }), Some(account)) = (&context.baseline, &account) {
+        match (owners.contains(account), copies) {
             (true, _) => {}
             (false, true) => {
                 let accounts = Accounts::one(account.clone());
@@ -140,7 +140,7 @@ fn owner_side(
     if let (true, Some(known), Some(named), Some(region)) = (arises, &context.baseline, &named, &region) {
         // Something new can only matter to who wants it. What is gone may still be enforced
         // somewhere, though the baseline has moved on.
-        if !known.may_mean(named.id(), region) {
+        if !known.may_mean(account.as_ref(), named.id(), region) {
             return Trigger::Ignore(Ignored::NotInBaseline);
         }
     }

@@ -30,15 +30,15 @@ pub struct Context {
 /// What a baseline says that an event can be compared with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
-    /// The account that owns the guardrails.
-    pub owner: AccountId,
+    /// The accounts that own guardrails.
+    pub owners: BTreeSet<AccountId>,
     /// Whether members hold copies of guardrails, so that a guardrail of theirs may concern us.
     pub copies: bool,
-    /// The Regions in which something is enforced, with the guardrails that may be meant there.
-    pub regions: BTreeMap<Region, Guardrails>,
+    /// The Regions in which something is enforced, with the guardrails of each owner that may be meant there.
+    pub regions: BTreeMap<Region, BTreeMap<AccountId, Guardrails>>,
 }
 
-/// The guardrails of the owner account that a baseline refers to in one Region.
+/// The guardrails of an owner account that a baseline refers to in one Region.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Guardrails {
     /// At least one is given by name, so that any may be meant.
@@ -50,10 +50,13 @@ pub enum Guardrails {
 impl Known {
     /// What there is to know of a baseline.
     pub fn of(baseline: &Baseline) -> Known {
-        let mut regions: BTreeMap<Region, Guardrails> = BTreeMap::new();
-        for (region, source) in baseline.guardrails.values().flat_map(|guardrail| &guardrail.regions) {
-            let guardrails =
-                regions.entry(region.clone()).or_insert_with(|| Guardrails::Only(BTreeSet::new()));
+        let mut regions: BTreeMap<Region, BTreeMap<AccountId, Guardrails>> = BTreeMap::new();
+        let sources = baseline.guardrails.values().flat_map(|guardrail| {
+            guardrail.regions.iter().map(move |(region, source)| (&guardrail.owner, region, source))
+        });
+        for (owner, region, source) in sources {
+            let owners = regions.entry(region.clone()).or_default();
+            let guardrails = owners.entry(owner.clone()).or_insert_with(|| Guardrails::Only(BTreeSet::new()));
             match (&source.selector, guardrails) {
                 (Selector::Name(_), guardrails) => *guardrails = Guardrails::Any,
                 (Selector::Arn(_), Guardrails::Any) => {}
@@ -63,20 +66,27 @@ impl Known {
             }
         }
         Known {
-            owner: baseline.owner.clone(),
+            owners: baseline.owners(),
             copies: baseline.guardrails.values().any(|guardrail| guardrail.placement != Placement::Central),
             regions,
         }
     }
 
-    /// Whether the baseline can mean this guardrail of the owner account.
+    /// Whether the baseline can mean this guardrail of an owner account; of any of them, where the account isn't known.
     ///
     /// A Region that the baseline doesn't name says nothing: the record may still know something there.
-    pub(super) fn may_mean(&self, guardrail: &GuardrailId, region: &Region) -> bool {
-        match self.regions.get(region) {
-            Some(Guardrails::Only(ids)) => ids.contains(guardrail),
-            Some(Guardrails::Any) | None => true,
-        }
+    pub(crate) fn may_mean(
+        &self,
+        owner: Option<&AccountId>,
+        guardrail: &GuardrailId,
+        region: &Region,
+    ) -> bool {
+        let Some(owners) = self.regions.get(region) else { return true };
+        let mut here = owners.iter().filter(|(account, _)| owner.is_none_or(|owner| owner == *account));
+        here.any(|(_, guardrails)| match guardrails {
+            Guardrails::Only(ids) => ids.contains(guardrail),
+            Guardrails::Any => true,
+        })
     }
 }
 
@@ -107,8 +117,9 @@ assignments: []
 "#;
         let known = Known::of(&Baseline::parse(text).unwrap_or_else(|invalid| panic!("{invalid}")));
         assert!(known.copies);
+        let owner = known.owners.first();
         let may_mean =
-            |id: &str, region: &str| known.may_mean(&id.parse().unwrap(), &region.parse().unwrap());
+            |id: &str, region: &str| known.may_mean(owner, &id.parse().unwrap(), &region.parse().unwrap());
         assert!(may_mean("a", "us-east-1") && may_mean("b", "us-east-1") && !may_mean("z", "us-east-1"));
         assert!(may_mean("z", "eu-west-1"));
         assert!(may_mean("z", "us-west-2"), "a Region that isn't named says nothing");

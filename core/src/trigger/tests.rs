@@ -28,10 +28,11 @@ fn context() -> Context {
 }
 
 fn known(copies: bool, guardrails: Guardrails) -> Known {
+    let owner: AccountId = "222222222222".parse().unwrap();
     Known {
-        owner: "222222222222".parse().unwrap(),
+        owners: BTreeSet::from([owner.clone()]),
         copies,
-        regions: BTreeMap::from([(REGION.parse().unwrap(), guardrails)]),
+        regions: BTreeMap::from([(REGION.parse().unwrap(), BTreeMap::from([(owner, guardrails)]))]),
     }
 }
 

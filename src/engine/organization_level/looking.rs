@@ -80,8 +80,9 @@ pub(super) async fn look(
         OrganizationAccess::Own => keeper.cloud.session(keeper.cloud.own_account()).await?,
         OrganizationAccess::Role(role) => keeper.cloud.session_as(&head.management, role).await?,
     };
-    if baseline.has_organization_level() && baseline.owner != head.management {
-        let (owner, management) = (baseline.owner.clone(), head.management.clone());
+    let mut owners = baseline.organization_assignments.iter().map(|one| baseline.owner_of(&one.guardrail));
+    if let Some(owner) = owners.find(|owner| **owner != head.management) {
+        let (owner, management) = (owner.clone(), head.management.clone());
         return Ok(LookOutcome::Held(Box::new(OrganizationHold::WrongOwner { owner, management })));
     }
     let reader = keeper.cloud.bedrock_policies(&session);

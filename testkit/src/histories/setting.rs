@@ -139,6 +139,11 @@ impl Setting {
         format!("1{:011}", self.seed % 100_000_000_000)
     }
 
+    /// The message group of the owner's tasks in a Region.
+    pub fn owner_group(&self, region: &str) -> String {
+        format!("owner.{}.{region}", self.owner())
+    }
+
     pub fn owner(&self) -> String {
         format!("2{:011}", self.seed % 100_000_000_000)
     }
@@ -316,4 +321,9 @@ impl fmt::Display for Setting {
         )?;
         write!(f, "  {:?}", self.switches)
     }
+}
+
+/// The Region of an owner's message group.
+pub fn region_of_owner(group: &str) -> Option<&str> {
+    Some(group.strip_prefix("owner.")?.split_once('.')?.1)
 }

@@ -32,7 +32,7 @@ fn hearing(placement: Placement) -> Hearing {
     Hearing {
         hub: Some(account(placement.hub.0)),
         management: Some(account(MANAGEMENT)),
-        owner: Some(account(placement.owner)),
+        owners: placement.owners().map(account).collect(),
         at_home: placement.hub.1 == "us-east-1",
         parameter: Some(PARAMETER.to_owned()),
         approval: Some("/guardrail-keeper/approval".to_owned()),
@@ -169,7 +169,8 @@ fn doctor_takes_the_templates_bus_policy_for_good_and_each_statement_for_needed(
         let given = placement.everywhere(placement.hub.0, placement.hub.1);
         let given = borrowed(&given);
         let statements = of_the_bus(&template::with_conditions(&template, &given));
-        let (bus, hub, owner) = (placement.bus(), account(placement.hub.0), account(placement.owner));
+        let (bus, hub) = (placement.bus(), account(placement.hub.0));
+        let owners: BTreeSet<AccountId> = placement.owners().map(account).collect();
         let (management, member) = (account(MANAGEMENT), account("300000000001"));
         let function = Role::parse_arn(given["FunctionRole.Arn"]).unwrap();
         let judge = |statements: &[Value]| {
@@ -179,7 +180,7 @@ fn doctor_takes_the_templates_bus_policy_for_good_and_each_statement_for_needed(
                 organization: &crate::admitted::ORGANIZATION.parse().unwrap(),
                 management: &management,
                 hub: &hub,
-                owner: &owner,
+                owners: &owners,
                 member: Some(&member),
                 function: Some(&function),
                 keys: true,

@@ -293,6 +293,8 @@ fn patterns_are_as_short_as_eventbridge_wants_them() {
     given.extend([
         ("GuardrailAuthors", authors.as_str()),
         ("NamesAuthors", "true"),
+        ("HasSecondOwner", "true"),
+        ("SecondOwnerAccountId", "333333333333"),
         ("GuardrailKeyArns", keys.as_str()),
     ]);
     for (name, resource) in template["Resources"].as_object().unwrap() {
@@ -308,12 +310,13 @@ fn patterns_are_as_short_as_eventbridge_wants_them() {
 #[test]
 fn policies_are_told_apart_only_where_both_are_named() {
     let template = crate::template::read("template.yaml");
-    let mails = |keeper: &'static str, guardrails: &'static str, owner: &'static str, policy: &str| {
+    let mails = |keeper: &'static str, guardrails: &'static str, owners: [&'static str; 2], policy: &str| {
         let mut given = super::given("999999999999");
         given.extend([
             ("KeeperPolicyId", keeper),
             ("GuardrailsPolicyId", guardrails),
-            ("OwnerAccountId", owner),
+            ("OwnerAccountId", owners[0]),
+            ("SecondOwnerAccountId", owners[1]),
         ]);
         given.extend([("AWS::Region", "us-east-1"), ("AWS::StackName", "it"), ("ExistingLedgerTable", "")]);
         let known = crate::template::with_conditions(&template, &given);
@@ -333,13 +336,16 @@ fn policies_are_told_apart_only_where_both_are_named() {
     let another = "p-ofsomethingelse";
     for (given, expected) in [
         // Owned by a member: both policies are there.
-        (("", "", OWNER), [true, true, true]),
-        ((keeper, "", OWNER), [true, true, true]),
-        (("", guardrails, OWNER), [true, true, true]),
-        ((keeper, guardrails, OWNER), [true, true, false]),
+        (("", "", [OWNER, ""]), [true, true, true]),
+        ((keeper, "", [OWNER, ""]), [true, true, true]),
+        (("", guardrails, [OWNER, ""]), [true, true, true]),
+        ((keeper, guardrails, [OWNER, ""]), [true, true, false]),
+        // A second owner, which they bind or don't.
+        ((keeper, "", [OWNER, MANAGEMENT]), [true, true, true]),
+        ((keeper, "", [MANAGEMENT, OWNER]), [true, true, true]),
         // Owned by the management account, to which no such policy applies.
-        ((keeper, "", MANAGEMENT), [true, false, false]),
-        (("", "", MANAGEMENT), [true, true, true]),
+        ((keeper, "", [MANAGEMENT, ""]), [true, false, false]),
+        (("", "", [MANAGEMENT, ""]), [true, true, true]),
     ] {
         let told = [keeper, guardrails, another].map(|policy| mails(given.0, given.1, given.2, policy));
         assert_eq!(told, expected, "{given:?}");

@@ -20,6 +20,8 @@ const RULES: &str = "AWS::Events::Rule";
 pub(super) struct Placement {
     pub(super) hub: (&'static str, &'static str),
     pub(super) owner: &'static str,
+    /// Another owner; empty for none.
+    pub(super) second: &'static str,
 }
 
 /// A rule by its name in the template, its pattern, the bus that it is on, and what it sends to.
@@ -31,6 +33,10 @@ pub(super) struct Made {
 }
 
 impl Placement {
+    pub(super) fn owners(self) -> impl Iterator<Item = &'static str> {
+        [self.owner, self.second].into_iter().filter(|owner| !owner.is_empty())
+    }
+
     pub(super) fn bus(self) -> String {
         format!("arn:aws:events:{}:{}:event-bus/guardrail-keeper", self.hub.1, self.hub.0)
     }
@@ -48,6 +54,7 @@ impl Placement {
             ("OrganizationId", ORGANIZATION),
             ("ManagementAccountId", MANAGEMENT),
             ("OwnerAccountId", self.owner),
+            ("SecondOwnerAccountId", self.second),
             ("SecurityAccountId", SECURITY),
             ("HubAccountId", self.hub.0),
             ("HubRegion", self.hub.1),
@@ -90,7 +97,7 @@ impl Placement {
             let parameters = self.of_the_stack_set(&given);
             return rules_of("deploy/member-rules.yaml", &overlaid(&given, &parameters));
         }
-        let owns = if self.owner == MANAGEMENT { "true" } else { "false" };
+        let owns = if self.owners().any(|owner| owner == MANAGEMENT) { "true" } else { "false" };
         given.insert("OwnsGuardrails", owns.to_owned());
         let mut all = rules_of("deploy/management.yaml", &given);
         let template = template::read("deploy/management.yaml");
@@ -156,18 +163,19 @@ fn rules_of(path: &str, given: &BTreeMap<&'static str, String>) -> Vec<Made> {
 /// What happens in an account and Region: how many mails it is to come to, and how many messages in the queue.
 fn events(placement: Placement) -> Vec<(Value, usize, usize)> {
     let mut events = Vec::new();
-    let owner = placement.owner;
     for region in REGIONS {
         let root = |source: &str, account: &str, name: &str, parameters: &Value| {
             called(source, account, region, None, name, parameters)
         };
         let guardrail = json!({ "guardrailIdentifier": "base1234abcd" });
-        for (name, queued) in [("UpdateGuardrail", 0), ("DeleteGuardrail", 1), ("PutResourcePolicy", 1)] {
-            events.push((root("aws.bedrock", owner, name, &guardrail), 1, queued));
+        for owner in placement.owners() {
+            for (name, queued) in [("UpdateGuardrail", 0), ("DeleteGuardrail", 1), ("PutResourcePolicy", 1)] {
+                events.push((root("aws.bedrock", owner, name, &guardrail), 1, queued));
+            }
+            let mut disabled = root("aws.kms", owner, "DisableKey", &json!({}));
+            disabled["detail"]["resources"] = json!([{ "ARN": KEYS.split(',').next().unwrap() }]);
+            events.push((disabled, 1, 0));
         }
-        let mut disabled = root("aws.kms", owner, "DisableKey", &json!({}));
-        disabled["detail"]["resources"] = json!([{ "ARN": KEYS.split(',').next().unwrap() }]);
-        events.push((disabled, 1, 0));
         for account in MEMBERS.into_iter().chain([MANAGEMENT]) {
             events.push((
                 root("aws.bedrock", account, "PutEnforcedGuardrailConfiguration", &json!({})),
@@ -200,10 +208,11 @@ fn events(placement: Placement) -> Vec<(Value, usize, usize)> {
     events
 }
 
-/// The hub in the management account, in the owner's, in the security account, and in one of its own.
-pub(super) fn placements() -> [Placement; 8] {
+/// The hub in the management account, in the owner's, in the security account, and in one of its own; and two owners.
+pub(super) fn placements() -> [Placement; 13] {
     let other = "999999999999";
-    let placement = |hub, owner| Placement { hub, owner };
+    let placement = |hub, owner| Placement { hub, owner, second: "" };
+    let two = |hub, owner, second| Placement { hub, owner, second };
     [
         placement((MANAGEMENT, "us-east-1"), MANAGEMENT),
         placement((MANAGEMENT, "eu-west-1"), MANAGEMENT),
@@ -213,6 +222,11 @@ pub(super) fn placements() -> [Placement; 8] {
         placement((SECURITY, "us-east-1"), MANAGEMENT),
         placement((other, "us-east-1"), OWNER),
         placement((other, "eu-west-1"), MANAGEMENT),
+        two((other, "us-east-1"), OWNER, MANAGEMENT),
+        two((other, "eu-west-1"), MANAGEMENT, OWNER),
+        two((MANAGEMENT, "us-east-1"), OWNER, MANAGEMENT),
+        two((OWNER, "eu-west-1"), OWNER, MANAGEMENT),
+        two((SECURITY, "us-east-1"), OWNER, "300000000001"),
     ]
 }
 

@@ -50,7 +50,7 @@ use testkit::histories::baseline::{Mode, Wants};
 use testkit::histories::check::records::Entry;
 use testkit::histories::check::{Book, Deeds, Invariant, Run, Violation};
 use testkit::histories::model::{Place, Snapshot};
-use testkit::histories::setting::Setting;
+use testkit::histories::setting::{Setting, region_of_owner};
 use testkit::histories::step::{LIST, Wrong};
 use told::Told;
 use unguarded::Unguarded;
@@ -294,7 +294,7 @@ impl Judge {
             return false;
         }
         self.owner_changed.is_none()
-            || ended(&format!("owner.{}", place.region))
+            || ended(&self.setting.owner_group(&place.region))
                 .is_some_and(|owner| after(owner, self.owner_changed) && after(look, owner.ended_at))
     }
 
@@ -384,7 +384,7 @@ impl Judge {
         (context.ended, context.killed) = (true, killed);
         context.ended_at = Some(self.clock.now());
         let whole = !killed && !context.failed;
-        if let (Some(region), true) = (group.strip_prefix("owner."), whole) {
+        if let (Some(region), true) = (region_of_owner(group), whole) {
             let look = (context.began, self.clock.now());
             self.owner.looks.entry(region.to_owned()).or_default().push(look);
         }
@@ -440,7 +440,7 @@ impl Judge {
             return;
         }
         let group = match call.operation.ends_with("ResourcePolicy") {
-            true => format!("owner.{}", call.region),
+            true => format!("owner.{}.{}", call.account, call.region),
             false => call.account.clone(),
         };
         self.violation = self.judge_write(&group, Some(call), model).err();
@@ -485,7 +485,7 @@ impl Judge {
             }
             "GetResourcePolicy" if answered => {
                 // Accounts' invocations read it too, for themselves.
-                let group = format!("owner.{}", call.region);
+                let group = format!("owner.{}.{}", call.account, call.region);
                 if let Some(context) = self.contexts.get_mut(&group).filter(|_| self.turn == Some(group)) {
                     context.policies.insert(call.target.clone().unwrap_or_default(), world);
                 }
@@ -537,7 +537,7 @@ impl Judge {
             records: call.map(|call| self.records(&call.account)).unwrap_or_default(),
             report: None,
         };
-        let region = call.map(|call| call.region.as_str()).or(group.strip_prefix("owner."));
+        let region = call.map(|call| call.region.as_str()).or(region_of_owner(group));
         let candidates = self.candidates(group, &context);
         let mut first = None;
         let excuses = self.excuses(group, region, &context, meddled);

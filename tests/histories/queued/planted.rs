@@ -12,7 +12,7 @@ use crate::telling::Reading;
 use testkit::histories::baseline::{Existing, GUARDRAIL, Mode, Placement, Wanted, Wants};
 use testkit::histories::check::{Book, Invariant};
 use testkit::histories::model::{Place, can_apply, is_keepers, statements};
-use testkit::histories::setting::{MEMBER_ROLE, Setting};
+use testkit::histories::setting::{MEMBER_ROLE, Setting, region_of_owner};
 use testkit::histories::step::{Wrong, WrongKind};
 use testkit::histories::told::Deed;
 
@@ -380,7 +380,7 @@ fn release(setting: &Setting, wants: &Wants, book: &Book, model: &mut Model, acc
 
 /// Takes the grant back where somebody who enforces the guardrail can't be asked.
 fn withdraw(setting: &Setting, wants: &Wants, model: &mut Model, group: &str) -> bool {
-    let Some(region) = group.strip_prefix("owner.").filter(|_| wants.mode == Mode::Sync) else {
+    let Some(region) = region_of_owner(group).filter(|_| wants.mode == Mode::Sync) else {
         return false;
     };
     let Some(arn) = model.guardrail_arn(&setting.owner(), region, GUARDRAIL).map(str::to_owned) else {

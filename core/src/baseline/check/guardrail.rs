@@ -8,9 +8,9 @@ use super::super::part::{Fields, OptionalKey, PlacedNode};
 use super::super::problem::{Problems, TextPlace, lines, quoted};
 use super::super::{Guardrail, GuardrailName, OnBlockedProbe, OnUnusable, Selector, Source, keys};
 use super::arn::guardrail_arn;
-use super::copy;
 use super::models::models;
 use super::regions::{SeenRegions, region};
+use super::{account, copy};
 use crate::enforcement::{ContentGuarding, Guarding, Models};
 use crate::ids::{AccountId, GuardrailVersion, Region};
 
@@ -19,6 +19,9 @@ const REGIONS: &str = "write where it is enforced, for example [us-east-1, eu-we
 const NAME_IN_LIST: &str =
     "write the guardrail's name in the owner account, or regions as a mapping with an arn for each";
 
+const OWN_OWNER: &str = "write the 12 digits of the account that owns this guardrail, or leave owner out for the \
+                         document's owner";
+
 /// What holds in every Region that says nothing else.
 struct Common<'a> {
     owner: Option<&'a AccountId>,
@@ -26,14 +29,28 @@ struct Common<'a> {
     version: OptionalKey<GuardrailVersion>,
 }
 
+/// A guardrail that could be read.
+pub(super) struct ReadGuardrail {
+    pub(super) guardrail: Guardrail,
+    /// Where it names its own owner, if it does.
+    pub(super) owner_place: Option<TextPlace>,
+}
+
+/// Reads one guardrail. `of_document` is the owner of those that name none, unless it could not be read.
 pub(super) fn guardrail(
     part: &PlacedNode<'_>,
-    owner: Option<&AccountId>,
+    of_document: Option<&AccountId>,
     format: Format,
     seen: &mut SeenRegions,
     problems: &mut Problems,
-) -> Option<Guardrail> {
+) -> Option<ReadGuardrail> {
     let fields = part.fields(keys::GUARDRAIL, keys::GUARDRAIL_MISTAKES, problems)?;
+    let own_owner = fields.member("owner", |part| account(part, OWN_OWNER, problems));
+    let owner = match &own_owner {
+        OptionalKey::Absent => of_document,
+        OptionalKey::Refused => None,
+        OptionalKey::Read(owner) => Some(owner),
+    };
     let name = fields.member("name", |part| name(part, problems));
     let version = fields.member("version", |part| version(part, problems));
     let earlier = seen.count();
@@ -54,7 +71,8 @@ pub(super) fn guardrail(
     let on_blocked_probe = fields
         .optional("on_blocked_probe")
         .map_or(Some(OnBlockedProbe::Hold), |part| part.choice(keys::ON_BLOCKED_PROBE, problems));
-    Some(Guardrail {
+    let guardrail = Guardrail {
+        owner: owner?.clone(),
         regions: regions?,
         models: models?,
         guarding: guarding?,
@@ -62,7 +80,8 @@ pub(super) fn guardrail(
         copy_keys: copy_keys?,
         on_unusable: on_unusable?,
         on_blocked_probe: on_blocked_probe?,
-    })
+    };
+    Some(ReadGuardrail { guardrail, owner_place: fields.optional("owner").map(|part| part.place.clone()) })
 }
 
 /// Both forms: a list where all Regions are alike, a mapping where some say more.

@@ -9,7 +9,7 @@ use super::super::problem::{Problems, TextPlace};
 use super::super::{Guardrail, GuardrailKey, Selector, Source};
 use super::Declared;
 use crate::enforcement::{Included, Models};
-use crate::ids::{AccountId, Partition, Region};
+use crate::ids::{Partition, Region};
 
 /// The longest document that AWS takes, in characters (Organizations user guide, quotas), and how many the keeper
 /// attaches to one point. A test holds both, and the lengths below, to what is written.
@@ -22,13 +22,13 @@ const EMPTY: usize = r#"{"bedrock":{"guardrail_inference":{}}}"#.len();
 const GUARDRAIL_ID: usize = 12;
 
 /// Reports guardrails that are assigned with level: organization and that no Bedrock policy can name, each where an
-/// assignment names it. The owner is unknown where it could not be read.
+/// assignment names it.
 pub(super) fn refuse_impossible(
     assigned: &[(GuardrailKey, TextPlace)],
     declared: &Declared<'_>,
-    owner: Option<&AccountId>,
     problems: &mut Problems,
 ) {
+    refuse_two_owners(assigned, declared, problems);
     for (key, place) in assigned {
         if let Some(copies) = declared.copied.get(key) {
             let message = format!(
@@ -39,9 +39,7 @@ pub(super) fn refuse_impossible(
             let instead = "assign a guardrail without it; two of this document may have one name in AWS";
             problems.report(place, message, instead);
         }
-        if let (Some(guardrail), Some(owner)) = (declared.guardrails.get(key), owner)
-            && let Some(message) = does_not_fit(guardrail, owner)
-        {
+        if let Some(message) = declared.guardrails.get(key).and_then(does_not_fit) {
             problems.report(
                 place,
                 message,
@@ -51,13 +49,36 @@ pub(super) fn refuse_impossible(
     }
 }
 
+/// Only the management account's guardrails can be enforced on this level, so that all of them have one owner. Which
+/// account that is, only the organization says.
+fn refuse_two_owners(
+    assigned: &[(GuardrailKey, TextPlace)],
+    declared: &Declared<'_>,
+    problems: &mut Problems,
+) {
+    let mut owned =
+        assigned.iter().filter_map(|(key, place)| Some((key, place, &declared.guardrails.get(key)?.owner)));
+    let Some((first, _, of_first)) = owned.next() else { return };
+    let mut reported = BTreeSet::new();
+    for (key, place, owner) in owned.filter(|(_, _, owner)| *owner != of_first) {
+        if reported.insert(key) {
+            let message = format!(
+                "{first} and {key} are assigned with level: organization, which takes guardrails of the management \
+                 account only, and they have two owners, {of_first} and {owner}"
+            );
+            let instead = "assign the one that the management account doesn't own on the account's level";
+            problems.report(place, message, instead);
+        }
+    }
+}
+
 /// Why the Bedrock policies that say this don't fit on one point, if so. Filled as `bedrock_policy::split` fills them
 /// where none is there yet.
-fn does_not_fit(guardrail: &Guardrail, owner: &AccountId) -> Option<String> {
+fn does_not_fit(guardrail: &Guardrail) -> Option<String> {
     let lengths: BTreeMap<&Region, usize> = guardrail
         .regions
         .iter()
-        .map(|(region, source)| (region, characters(guardrail, region, source, owner)))
+        .map(|(region, source)| (region, characters(guardrail, region, source)))
         .collect();
     if let Some((region, length)) = lengths.iter().find(|(_, length)| EMPTY + **length > MOST_CHARACTERS) {
         return Some(format!(
@@ -85,8 +106,8 @@ fn does_not_fit(guardrail: &Guardrail, owner: &AccountId) -> Option<String> {
 }
 
 /// How many characters one Region takes of a Bedrock policy of the keeper's, without a comma behind it.
-fn characters(guardrail: &Guardrail, region: &Region, source: &Source, owner: &AccountId) -> usize {
-    let Guardrail { models: Models { include, exclude }, guarding, .. } = guardrail;
+fn characters(guardrail: &Guardrail, region: &Region, source: &Source) -> usize {
+    let Guardrail { owner, models: Models { include, exclude }, guarding, .. } = guardrail;
     let arn = match &source.selector {
         Selector::Arn(arn) => arn.to_string(),
         Selector::Name(_) => format!(

@@ -415,7 +415,7 @@ fn columns_count_characters() {
         &edited("version: 3", "\"é日👩\": 1"),
         expect![[r#"
             6:5: guardrails.corporate.version: missing, and regions is a list; write a published version's number, for example 3
-            7:5: guardrails.corporate.é日👩: unknown key; remove it; known here are name, version, regions, models, guarding, placement, copy, on_unusable and on_blocked_probe
+            7:5: guardrails.corporate.é日👩: unknown key; remove it; known here are owner, name, version, regions, models, guarding, placement, copy, on_unusable and on_blocked_probe
         "#]],
     );
 }

@@ -338,7 +338,7 @@ fn guardrails_have_names_of_their_own() {
     check(
         &edited(&format!("  corporate:\n{NAMED}"), "  corporate:\n"),
         expect![[r#"
-            5:12: guardrails.corporate: empty, where a mapping belongs; write a mapping of the keys name, version, regions, models, guarding, placement, copy, on_unusable and on_blocked_probe
+            5:12: guardrails.corporate: empty, where a mapping belongs; write a mapping of the keys owner, name, version, regions, models, guarding, placement, copy, on_unusable and on_blocked_probe
         "#]],
     );
     check(

@@ -76,7 +76,7 @@ const FLOOR: &str = "  - { targets: [r-exam], guardrail: floor, level: organizat
 fn the_management_account_owns_what_this_level_enforces() {
     let elsewhere = text(FLOOR, "").replace("111111111111", "300000000001");
     expect![[r#"
-        3:8: owner: floor is assigned with level: organization, which takes guardrails of the management account only, and 300000000001 is another account; write 111111111111 as its owner, or assign it on the account's level
+        3:8: owner: floor is assigned with level: organization, which takes guardrails of the management account only, and 300000000001 is another account; write owner: "111111111111" for floor, or assign it on the account's level
     "#]].assert_eq(&told(&example(), &elsewhere));
     // On the account's level any account may own it.
     let account = elsewhere.replace(", level: organization", "");

@@ -8,7 +8,7 @@ fn facts() -> Facts {
         organization: "o-exampleorgid".parse().unwrap(),
         management: hub(),
         hub: hub(),
-        owner: account("222222222222"),
+        owners: BTreeSet::from([account("222222222222")]),
         member: account("300000000001"),
         region: region(),
         member_role: "Member".parse().unwrap(),
@@ -31,7 +31,7 @@ fn needs_follow_from_who_owns_and_who_copies() {
     let member = account("300000000001");
     let plain = actions(&of_member(&facts(), &member));
     assert!(plain.contains("bedrock:ApplyGuardrail") && !plain.contains("bedrock:ListGuardrails"));
-    let owner = actions(&of_member(&facts(), &facts().owner));
+    let owner = actions(&of_member(&facts(), &account("222222222222")));
     assert!(owner.contains("bedrock:PutResourcePolicy") && owner.contains("bedrock:ListGuardrails"));
     let copies = actions(&of_member(&Facts { copies: true, ..facts() }, &member));
     assert!(copies.contains("bedrock:CreateGuardrail") && !copies.contains("bedrock:PutResourcePolicy"));
@@ -58,7 +58,7 @@ fn what_is_asked_for_is_what_is_called() {
     let arn = |what: &str| Some(format!("arn:aws:{what}"));
     // Nothing is copied where the originals are.
     let everything = |owner: AccountId| Facts {
-        owner,
+        owners: BTreeSet::from([owner]),
         copies: true,
         parameter: arn("ssm:us-east-1:111111111111:parameter/baseline"),
         approval: arn("ssm:us-east-1:111111111111:parameter/approval"),
@@ -68,7 +68,7 @@ fn what_is_asked_for_is_what_is_called() {
         bus: arn("events:us-east-1:111111111111:event-bus/keeper"),
         ..facts()
     };
-    let (as_owner, apart) = (everything(hub()), everything(facts().owner));
+    let (as_owner, apart) = (everything(hub()), everything(account("222222222222")));
     let asked: BTreeSet<&str> =
         [&as_owner, &apart].into_iter().flat_map(|facts| actions(&of_function(facts))).collect();
     assert_eq!(asked, called.into_iter().chain(by_lambda).collect());

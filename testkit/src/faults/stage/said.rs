@@ -97,7 +97,7 @@ impl Stage {
     /// What `status` says of everybody by a baseline.
     pub fn verdicts_of(&self, baseline: &Baseline, plant: Option<Plant>) -> Vec<Verdict> {
         let (now, oldest) = (self.clock.now(), Timestamp::MIN);
-        let criteria = Criteria { now, oldest, revision: Some(&baseline.revision), owner: &baseline.owner };
+        let criteria = Criteria { now, oldest, revision: Some(&baseline.revision) };
         let mut verdicts = Vec::new();
         for account in self.setting.accounts() {
             let Some(mut member) = self.server.with(|model| member(model, &account)) else { continue };

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use testkit::histories::setting::Setting;
+use testkit::histories::setting::{Setting, region_of_owner};
 use testkit::histories::step::{Wrong, WrongKind};
 
 /// How long a process keeps in mind what the ledger said of the owner's side.
@@ -36,9 +36,8 @@ impl OldAnswers {
 
     /// Whether one of them can be what a look at an account in a Region rests on that began at a certain time.
     pub(super) fn may_matter_to(&self, account: &str, region: &str, began: Timestamp) -> bool {
-        let owner = format!("owner.{region}");
         let open = |it: &&OldAnswer| it.until.is_none_or(|until| is_kept(until, began));
-        self.0.iter().filter(open).any(|it| it.group == account || it.group == owner)
+        self.0.iter().filter(open).any(|it| it.group == account || region_of_owner(&it.group) == Some(region))
     }
 }
 
