@@ -1,7 +1,7 @@
 //! Finds out, in a throw-away account of a real organization, what nobody outside AWS knows about enforced guardrails.
 //!
 //! Each unknown is an [`Experiment`](experiment::Experiment), named like the switch that the simulator has for it. What
-//! an experiment makes is written into a [`Journal`](journal::Journal) before it is made, and removed after it, the
+//! an experiment makes is written into a [`Journal`] before it is made, and removed after it, the
 //! last first. Effects are thin; what an answer means is judged by plain functions.
 
 pub mod answered;
