@@ -193,7 +193,7 @@ async fn many_policies_are_read_at_the_published_rates() {
         }
     }
     let known = known(&stack).await;
-    assert!(known.confirmed.is_some(), "{known:?}");
+    assert!(known.confirmed.is_some(), "{}: {known:?}", stack.left());
     assert_eq!(given(&stack.world, PAYMENTS, US).as_deref(), Some("usbase1a2b3c:2"));
     println!(
         "{others} policies of others: {:?}, {} invocations, {} DescribePolicy, {} looks that were put down",
