@@ -584,6 +584,7 @@ fn from_elsewhere(document: &Document) -> Setup {
                     "ListEffectivePolicyValidationErrors",
                     "AttachPolicy",
                     "DetachPolicy",
+                    "EnablePolicyType",
                 ],
                 json!(points),
                 None,

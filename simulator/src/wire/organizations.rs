@@ -89,7 +89,15 @@ fn tags(model: &mut Model, caller: &Caller, operation: &str, input: &Input) -> R
             Ok(Output::Nothing)
         }
         _ => {
-            model.authorize_reader(caller, operation)?;
+            match model.organization.policy(id) {
+                Some(policy) => model.authorize_policy_reader(
+                    caller,
+                    operation,
+                    &model.organization.policy_arn(policy),
+                    Some(policy.kind.name()),
+                )?,
+                None => model.authorize_reader(caller, operation)?,
+            }
             let tags = model.organization_tags(id)?;
             let shown: Vec<Value> =
                 tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
