@@ -7,6 +7,7 @@
 //! Nothing is written that [`decide`] doesn't return. A step that finds something else than was read stops the writing,
 //! and the next task begins with a new look.
 
+mod adopting;
 mod deciding;
 mod looking;
 mod writing;
@@ -30,7 +31,9 @@ use crate::task::{Cause, Handout, OrganizationTask, SUPERSEDED_AFTER_MS, Task};
 use deciding::{decision, is_all_there, is_approved};
 use looking::{Keeps, LevelView, look};
 
-pub use deciding::foresee_organization_level;
+pub use adopting::{NotFound, PolicyAdopter, Unadopted};
+pub use deciding::{foresee_adopted, foresee_organization_level};
+pub use looking::organization_session;
 use writing::write;
 
 /// How often one task looks: once, and once more after it wrote.

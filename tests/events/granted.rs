@@ -348,6 +348,8 @@ fn statements(path: &str, resource: &str, Shape { copies, owns, level }: Shape) 
         ("MemberRoleName", "GuardrailKeeperMember"),
         ("ManagementAccountId", OTHER),
         ("OrganizationLevel", "GuardrailKeeperOrganization"),
+        ("OrganizationRoleName", "GuardrailKeeperOrganization"),
+        ("HasOrganizationRole", "true"),
         ("WritesPolicies", condition(level != Level::Nobody)),
         ("WritesPoliciesItself", condition(level == Level::TheFunction)),
         ("WritesPoliciesByRole", condition(level == Level::ARole)),

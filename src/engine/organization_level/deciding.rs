@@ -6,7 +6,8 @@ use super::NotLooked;
 use super::looking::{Keeps, LevelView, look};
 use crate::baseline::{Baseline, Mode};
 use crate::bedrock_policy::{
-    OrganizationDecision, OrganizationHold, OrganizationLevel, OrganizationWants, decide,
+    OrganizationDecision, OrganizationHold, OrganizationLevel, OrganizationWants, PolicyId, PolicyPart,
+    decide,
 };
 use crate::engine::Keeper;
 use crate::engine::inherited::inherited_by_record;
@@ -87,20 +88,40 @@ pub async fn foresee_organization_level(
     keeper: &Keeper,
     baseline: &Baseline,
 ) -> Result<Option<OrganizationLevelReport>, String> {
-    let in_words = |why: NotLooked| match why {
-        NotLooked::Failed(failure) => failure.to_string(),
-        NotLooked::Because(why) => why,
-    };
     let known = keeper.ledger.organization_level().await.map_err(|error| error.to_string())?;
     if !baseline.has_organization_level() && known.own.is_empty() {
         return Ok(None);
     }
+    foreseen(keeper, baseline, Keeps::Nothing).await.map(Some)
+}
+
+/// The same, as if a policy of somebody's were the keeper's by then.
+///
+/// # Errors
+/// When it can't be read, in words.
+pub async fn foresee_adopted(
+    keeper: &Keeper,
+    baseline: &Baseline,
+    (id, part): (&PolicyId, &PolicyPart),
+) -> Result<OrganizationLevelReport, String> {
+    foreseen(keeper, baseline, Keeps::AsIfAdopted(id.clone(), part.clone())).await
+}
+
+async fn foreseen(
+    keeper: &Keeper,
+    baseline: &Baseline,
+    keeps: Keeps,
+) -> Result<OrganizationLevelReport, String> {
+    let in_words = |why: NotLooked| match why {
+        NotLooked::Failed(failure) => failure.to_string(),
+        NotLooked::Because(why) => why,
+    };
     let mut report = OrganizationLevelReport::new(baseline.revision.clone());
-    let view = match Box::pin(look(keeper, baseline, Keeps::Nothing)).await.map_err(in_words)? {
+    let view = match Box::pin(look(keeper, baseline, keeps)).await.map_err(in_words)? {
         Ok(view) => view,
         Err(hold) => {
             report.holds = vec![RecordedHold::from(&*hold)];
-            return Ok(Some(report));
+            return Ok(report);
         }
     };
     let followed = EffectiveBaseline { baseline: baseline.clone(), candidate: None, approved: true };
@@ -127,7 +148,7 @@ pub async fn foresee_organization_level(
         OrganizationDecision::NothingToWrite => report.is_confirmed = report.holds.is_empty(),
         OrganizationDecision::Held(_) => {}
     }
-    Ok(Some(report))
+    Ok(report)
 }
 
 /// Whether a person approved the revision that is followed.

@@ -8,6 +8,7 @@ use super::NotLooked;
 use crate::baseline::{Baseline, OrganizationAssignment, Revision};
 use crate::bedrock_policy::{
     AccountPaths, AttachedPolicies, OrganizationHold, OwnDocument, OwnPolicies, PolicyId, PolicyKey,
+    PolicyPart,
 };
 use crate::cloud::{BedrockPolicyReader, Reader, Session};
 use crate::desired::Desired;
@@ -15,7 +16,7 @@ use crate::enforcement::Enforcement;
 use crate::engine::Keeper;
 use crate::engine::accounts::{head_of, whole_organization};
 use crate::engine::guardrails::{CatalogScope, read_catalog};
-use crate::failure::Code;
+use crate::failure::{Code, Failure};
 use crate::ids::{AccountId, GuardrailArn, Target};
 use crate::organization::Organization;
 use crate::organization_level::{
@@ -60,10 +61,8 @@ pub(super) async fn look(
 ) -> Result<Result<LevelView, Box<OrganizationHold>>, NotLooked> {
     let began = keeper.clock.now();
     let head = head_of(keeper, baseline).await?;
-    let session = match &keeper.settings.organization_access {
-        OrganizationAccess::None => return Ok(Err(Box::new(OrganizationHold::NotDeployed))),
-        OrganizationAccess::Own => keeper.cloud.session(keeper.cloud.own_account()).await?,
-        OrganizationAccess::Role(role) => keeper.cloud.session_as(&head.management, role).await?,
+    let Some(session) = organization_session(keeper, &head.management).await? else {
+        return Ok(Err(Box::new(OrganizationHold::NotDeployed)));
     };
     if baseline.has_organization_level() && baseline.owner != head.management {
         let (owner, management) = (baseline.owner.clone(), head.management.clone());
@@ -73,13 +72,18 @@ pub(super) async fn look(
     let reader = keeper.cloud.bedrock_policies(&session);
     // Before the list, which takes its time: what is created meanwhile isn't missing.
     let known = keeper.ledger.organization_level().await?;
-    let seen = reader.everything(|_| {}).await?;
+    let mut seen = reader.everything(|_| {}).await?;
     let frozen = reader.frozen().await?;
     let is_enabled = frozen.is_some();
     let known = match keeps {
         // Where the type is off, AWS lists no policy.
         Keeps::WhatIsOurs if is_enabled => own_by_now(keeper, &session, known, &seen.names).await?,
         Keeps::WhatIsOurs | Keeps::Nothing => known,
+        Keeps::AsIfAdopted(id, part) => {
+            seen.names.insert(id.clone(), part.to_string());
+            let own = known.own.into_iter().chain([(id, part)]).collect();
+            OrganizationLevelRecord { own, confirmed: None, ..known }
+        }
     };
     let own = known.own_among(&seen.names);
     let frozen = frozen.unwrap_or_default();
@@ -106,6 +110,21 @@ pub(super) async fn look(
     }))
 }
 
+/// A session that reads and writes Bedrock policies, as the settings say; `None` where they say that nobody does.
+///
+/// # Errors
+/// When the role can't be assumed.
+pub async fn organization_session(
+    keeper: &Keeper,
+    management: &AccountId,
+) -> Result<Option<Session>, Failure> {
+    match &keeper.settings.organization_access {
+        OrganizationAccess::None => Ok(None),
+        OrganizationAccess::Own => keeper.cloud.session(keeper.cloud.own_account()).await.map(Some),
+        OrganizationAccess::Role(role) => keeper.cloud.session_as(management, role).await.map(Some),
+    }
+}
+
 fn not_found(it: &crate::organization_level::NotFoundGuardrail) -> OrganizationHold {
     OrganizationHold::NotFound {
         point: it.point.clone(),
@@ -116,12 +135,14 @@ fn not_found(it: &crate::organization_level::NotFoundGuardrail) -> OrganizationH
 }
 
 /// What a look records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Keeps {
     /// Which policies are the keeper's, where that has changed.
     WhatIsOurs,
     /// Nothing.
     Nothing,
+    /// Nothing; a policy of somebody's is taken for the keeper's, as this part.
+    AsIfAdopted(PolicyId, PolicyPart),
 }
 
 /// What the ledger knows of the keeper's policies, once it has forgotten those that are gone and claimed one whose id could

@@ -20,6 +20,8 @@ const RULES: &str = "AWS::Events::Rule";
 pub(super) struct Placement {
     pub(super) hub: (&'static str, &'static str),
     pub(super) owner: &'static str,
+    /// Who writes Bedrock policies, as the parameter `OrganizationLevel` has it.
+    pub(super) level: &'static str,
 }
 
 /// A rule by its name in the template, its pattern, the bus that it is on, and what it sends to.
@@ -28,6 +30,8 @@ pub(super) struct Made {
     pub(super) rule: Rule,
     pub(super) on_the_hubs_bus: bool,
     pub(super) to: String,
+    /// Whether it is shown calls that only read.
+    pub(super) shows_reads: bool,
 }
 
 impl Placement {
@@ -48,6 +52,7 @@ impl Placement {
             ("OrganizationId", ORGANIZATION),
             ("ManagementAccountId", MANAGEMENT),
             ("OwnerAccountId", self.owner),
+            ("OrganizationLevel", self.level),
             ("SecurityAccountId", SECURITY),
             ("HubAccountId", self.hub.0),
             ("HubRegion", self.hub.1),
@@ -148,6 +153,7 @@ fn rules_of(path: &str, given: &BTreeMap<&'static str, String>) -> Vec<Made> {
             name: name.to_owned(),
             on_the_hubs_bus: !rule["EventBusName"].is_null(),
             to: text(&rule["Targets"][0]["Arn"]),
+            shows_reads: rule["State"] == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS",
             rule: Rule::of(rule["EventPattern"].clone()),
         })
         .collect()
@@ -203,7 +209,7 @@ fn events(placement: Placement) -> Vec<(Value, usize, usize)> {
 /// The hub in the management account, in the owner's, in the security account, and in one of its own.
 pub(super) fn placements() -> [Placement; 8] {
     let other = "999999999999";
-    let placement = |hub, owner| Placement { hub, owner };
+    let placement = |hub, owner| Placement { hub, owner, level: "none" };
     [
         placement((MANAGEMENT, "us-east-1"), MANAGEMENT),
         placement((MANAGEMENT, "eu-west-1"), MANAGEMENT),
