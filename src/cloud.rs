@@ -19,6 +19,7 @@ mod keys;
 mod organizations;
 mod pace;
 mod parameters;
+mod policy_types;
 mod queues;
 mod reader;
 mod roles;
@@ -56,6 +57,7 @@ pub use guardrails::Condition;
 pub use organizations::{Head, Organizations, Page};
 pub use pace::{Pace, Rate, Rates};
 pub use parameters::{Parameter, ParameterWriter, STANDARD_BYTES};
+pub use policy_types::{EnablingAnswer, PolicyTypeState, PolicyTypes};
 pub use queues::{DelayedMessage, FifoMessage, LONGEST_DELAY, Queues};
 pub use reader::Reader;
 pub use roles::RoleSeen;
@@ -233,24 +235,6 @@ impl Cloud {
     pub fn organizations(&self) -> Organizations {
         let make = || Organizations::new(&self.sdk, Arc::clone(&self.paces));
         self.organizations.get_or_init(make).clone()
-    }
-
-    /// What reads the organization's Bedrock policies with a session's credentials.
-    pub fn bedrock_policies(&self, session: &Session) -> BedrockPolicyReader {
-        BedrockPolicyReader::with(session, Arc::clone(&self.paces))
-    }
-
-    /// What reads the organization's Bedrock policies with our own credentials.
-    ///
-    /// # Errors
-    /// When there are none.
-    pub async fn own_bedrock_policies(&self) -> Result<BedrockPolicyReader, Failure> {
-        Ok(self.bedrock_policies(&self.session(self.own_account()).await?))
-    }
-
-    /// What writes the organization's Bedrock policies with a session's credentials.
-    pub fn bedrock_policy_writer(&self, session: &Session) -> BedrockPolicyWriter {
-        BedrockPolicyWriter::with(session, Arc::clone(&self.paces))
     }
 
     /// The way to queues in our own account and Region.

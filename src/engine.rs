@@ -105,7 +105,10 @@ pub use local::{local_jobs, record_looks};
 pub use narrowing::Incoming;
 pub(crate) use narrowing::NAMELESS;
 pub use news::{is_report_due, news_of_task, note_news_published, note_reported};
-pub use organization_level::{foresee_organization_level, note_organization_level_told};
+pub use organization_level::{
+    NotFound, PolicyAdopter, Unadopted, foresee_adopted, foresee_organization_level,
+    note_organization_level_told, organization_session,
+};
 pub use owed::{note_departure_told, note_told};
 pub use owner::{OwnerWork, work_for_owner};
 pub use placing::Placing;

@@ -88,7 +88,9 @@ const MODULES: &[(&str, Uses)] = &[
     // What IAM's simulation says, and what a deployment and its accounts look like to a person.
     ("simulation", Only("words")),
     ("callers", Only("failure simulation")),
-    ("doctor", Only("words ids failure bedrock_policy resource_policy simulation trust")),
+    // What no enforcement reaches.
+    ("holes", Only("words ids enforcement baseline callers")),
+    ("doctor", Only("words ids failure bedrock_policy resource_policy settings simulation trust")),
     ("clock", EverythingAbove),
     ("cloud", EverythingAbove),
     ("ledger", EverythingAbove),

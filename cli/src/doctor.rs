@@ -5,6 +5,7 @@ mod hub;
 mod keys;
 mod members;
 mod organization;
+mod organization_level;
 mod placement;
 mod print;
 mod protection;
@@ -26,7 +27,7 @@ use keeper_core::ids::{AccountId, Partition, Region, Target};
 use keeper_core::organization::{Account, Organization};
 use keeper_core::plan::GrantAction;
 use keeper_core::resolved::Unusable;
-use keeper_core::settings::{BaselineSource, Settings};
+use keeper_core::settings::{BaselineSource, OrganizationAccess, Settings};
 
 const LONG_ABOUT: &str = "\
 Check everything that the keeper needs, and say what to do
@@ -36,7 +37,7 @@ credentials may assume there, such as the one of deploy/reader-role.yaml, or Org
 management account. The keeper's own role trusts only the function. Without --role, members count as not known; \
 --no-members leaves them out.
 
-It checks the accounts that the baseline guards, the owner of the guardrails, the hub and the \
+It checks the accounts that the baseline guards on either level, the owner of the guardrails, the hub and the \
 management account; or those of --account.
 
 Exits with 0 only if everything could be checked and nothing is wrong, with 1 otherwise.";
@@ -83,6 +84,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         sees_stack_sets: true,
         copies: false,
         hearing: Hearing::default(),
+        organization_access: OrganizationAccess::None,
         findings,
     };
     let bar = Bar::new();
@@ -121,6 +123,8 @@ struct Doctor<'a> {
     copies: bool,
     /// What events depend on, as far as it is known by now.
     hearing: Hearing,
+    /// With whose credentials the deployed function writes Bedrock policies, as far as that is known by now.
+    organization_access: OrganizationAccess,
     findings: Vec<Finding>,
 }
 
@@ -141,7 +145,7 @@ impl Doctor<'_> {
             self.placement(baseline).await;
         }
         self.hears(organization.as_ref(), baseline.as_ref());
-        let hub = self.hub().await;
+        let hub = self.hub(baseline.as_ref()).await;
         let ground = match (baseline, organization) {
             (Some(baseline), Some(organization)) => {
                 let accounts = self.accounts(&baseline, &organization);
@@ -149,9 +153,10 @@ impl Doctor<'_> {
             }
             _ => None,
         };
-        self.bedrock_policies(ground.as_ref()).await;
+        let is_enabled = self.bedrock_policies(ground.as_ref()).await;
         match &ground {
             Some(ground) => {
+                self.organization_level(ground, &hub, is_enabled).await;
                 self.function_role(ground, &hub).await;
                 self.stack_sets(ground).await;
                 self.bus_policy(ground, &hub);
@@ -289,7 +294,12 @@ impl Doctor<'_> {
             let assigned = baseline.assignment(&account.id, &account.path);
             let guarded = assigned.is_some_and(|assignment| assignment.guardrail.is_some());
             let guarded = guarded && !baseline.exclude.contains(&account.id);
-            guarded || baseline.is_owner(&account.id) || account.id == hub || account.id == *management
+            let inherits = baseline.covering_by_organization(&account.id, &account.path).next().is_some();
+            guarded
+                || inherits
+                || baseline.is_owner(&account.id)
+                || account.id == hub
+                || account.id == *management
         };
         let accounts: Vec<Account> = organization
             .accounts
@@ -340,6 +350,7 @@ impl Doctor<'_> {
             queues: hub.queues.clone(),
             table: hub.table.clone(),
             bus: hub.bus.clone(),
+            organization_access: self.organization_access.clone(),
             partition,
         })
     }

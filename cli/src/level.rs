@@ -22,7 +22,7 @@ use keeper_core::record::{InheritedLevel, InheritedProbeResult, InheritedStandin
 const NOT_APPROVED: &str = "not_approved";
 
 /// Prints what would be written, or why nothing is.
-fn print_foreseen(report: &OrganizationLevelReport) {
+pub(super) fn print_foreseen(report: &OrganizationLevelReport) {
     output::print(format_args!("\n{}", paint(HEADING, "Organization's level:")));
     for hold in &report.holds {
         output::print(format_args!("{} [{}] {}", paint(HELD, "held"), hold.code, hold.text));

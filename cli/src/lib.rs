@@ -2,6 +2,7 @@
 //!
 //! Results go to stdout, everything else to stderr. Colour and progress bars appear on terminals only.
 
+mod adopt_policy;
 mod advice;
 mod apply;
 mod approve;
@@ -13,8 +14,10 @@ mod demo;
 mod deployed;
 mod doctor;
 mod effective_policy;
+mod enable_policy_type;
 mod ending;
 mod explain;
+mod holes;
 pub mod inspector;
 mod interrupts;
 mod level;
@@ -23,6 +26,7 @@ mod offboard;
 mod output;
 mod placement;
 mod plan;
+mod policy_session;
 mod preview_policy;
 mod push;
 mod reading;
@@ -73,7 +77,8 @@ Exit codes:
   1  something is held, broken, failed, rejected or not valid; doctor: a problem, or not known;
      callers: a principal would lose access, or it isn't known; effective-policy: AWS publishes
      something else than the attached policies come to, the account is frozen, or not known;
-     preview-policy: an account would be frozen, guarded less, or it isn't known
+     preview-policy: an account would be frozen, guarded less, or it isn't known; holes: an account
+     could not be asked for its Regions
   2  wrong arguments or settings; nothing was done
   3  stopped before anything was written
   4  plan --detailed-exit-code: there is something to change, whatever else is held
@@ -109,8 +114,11 @@ enum Command {
     EffectivePolicy(effective_policy::Arguments),
     CheckPolicy(check_policy::Arguments),
     PreviewPolicy(preview_policy::Arguments),
+    EnablePolicyType(enable_policy_type::Arguments),
+    AdoptPolicy(adopt_policy::Arguments),
     Doctor(doctor::Arguments),
     Callers(callers::Arguments),
+    Holes(holes::Arguments),
     Offboard(offboard::Arguments),
     /// Say what an event would make the keeper look at, and why
     Trigger(trigger::Arguments),
@@ -196,17 +204,19 @@ impl Command {
     fn writes(&self) -> bool {
         match self {
             Command::Apply(_) | Command::Push(_) | Command::Approve(_) | Command::Offboard(_) => true,
+            Command::EnablePolicyType(_) | Command::AdoptPolicy(_) => true,
             Command::Placement(arguments) => arguments.writes(),
+            Command::CheckPolicy(arguments) => arguments.writes(),
             Command::Demo(_)
             | Command::Check(_)
             | Command::Plan(_)
             | Command::Status(_)
             | Command::Explain(_)
             | Command::EffectivePolicy(_)
-            | Command::CheckPolicy(_)
             | Command::PreviewPolicy(_)
             | Command::Doctor(_)
             | Command::Callers(_)
+            | Command::Holes(_)
             | Command::Trigger(_) => false,
         }
     }
@@ -242,9 +252,12 @@ async fn run(command: Command) -> u8 {
         Command::Explain(arguments) => explain::run(&arguments).await,
         Command::EffectivePolicy(arguments) => effective_policy::run(&arguments).await,
         Command::PreviewPolicy(arguments) => preview_policy::run(&arguments).await,
-        Command::CheckPolicy(arguments) => check_policy::run(&arguments),
+        Command::CheckPolicy(arguments) => check_policy::run(&arguments).await,
+        Command::AdoptPolicy(arguments) => adopt_policy::run(&arguments).await,
+        Command::EnablePolicyType(arguments) => enable_policy_type::run(&arguments).await,
         Command::Doctor(arguments) => doctor::run(&arguments).await,
         Command::Callers(arguments) => callers::run(&arguments).await,
+        Command::Holes(arguments) => holes::run(&arguments).await,
         Command::Offboard(arguments) => offboard::run(&arguments).await,
         Command::Trigger(arguments) => trigger::run(&arguments).await,
     };

@@ -9,6 +9,7 @@ mod exempt;
 mod function;
 mod hearing;
 mod organization;
+mod organization_access;
 mod pattern;
 mod permissions;
 mod posing;
@@ -34,7 +35,10 @@ pub use delegates::{Delegates, delegates, sees_stack_sets};
 pub use function::{Mapping, binding, mapping, recursion};
 pub use hearing::Hearing;
 pub use organization::{Delegation, Membership, regions, standing};
-pub use permissions::{Facts, RequiredAction, lacking, of_function, of_member};
+pub use organization_access::{
+    access_of_function, delegated, organization_access, organization_role, role_at,
+};
+pub use permissions::{Facts, RequiredAction, lacking, of_function, of_member, of_organization_role};
 pub use posing::{EXECUTION_ROLE, TrustingRole, posing};
 pub use protection::{Attached, ControlPolicy, Shipped, is_protected, protecting, protection};
 pub use rules::{Listens, Rule, rules};
@@ -73,6 +77,8 @@ words! {
         ControlPolicies = "service control policies",
         /// Policies of Organizations that enforce guardrails, beside what the keeper does.
         BedrockPolicies = "Bedrock policies of the organization",
+        /// Who writes Bedrock policies, and whether they may.
+        OrganizationLevel = "organization's level: who writes Bedrock policies",
         /// CloudTrail, without which EventBridge gets no events of calls.
         Trails = "trails: without one, no event comes",
         /// The role that the function assumes in members.

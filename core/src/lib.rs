@@ -21,6 +21,7 @@ pub mod desired;
 pub mod doctor;
 pub mod enforcement;
 pub mod failure;
+pub mod holes;
 pub mod ids;
 pub mod limits;
 pub mod metrics;

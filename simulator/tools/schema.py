@@ -55,7 +55,7 @@ OPERATIONS = {
     "iam": ["GetRole", "ListRoles", "ListUsers", "SimulatePrincipalPolicy"],
     "cloudtrail": ["DescribeTrails", "GetEventSelectors", "GetTrailStatus", "LookupEvents"],
     "cloudformation": ["DescribeStackSet", "ListStackInstances"],
-    "lambda": ["GetFunctionRecursionConfig", "ListEventSourceMappings"],
+    "lambda": ["GetFunctionConfiguration", "GetFunctionRecursionConfig", "ListEventSourceMappings"],
     "sns": ["ListSubscriptionsByTopic"],
 }
 

@@ -11,9 +11,9 @@ use aws_sdk_organizations::operation::list_policies_for_target::ListPoliciesForT
 use aws_sdk_organizations::operation::list_targets_for_policy::ListTargetsForPolicyOutput;
 use aws_sdk_organizations::types::{EffectivePolicyType, PolicySummary, PolicyType};
 
-use super::Session;
 use super::error::failure;
 use super::pace::Paces;
+use super::{Cloud, Session};
 use crate::bedrock_policy::{
     AttachPoint, AttachedPolicies, BedrockPolicy, NamedPolicy, PolicyId, PolicyKey, PublishedPolicy,
     ReportedError, SeenAccountPolicies,
@@ -52,11 +52,22 @@ pub struct BedrockPolicyReader {
     paces: Arc<Paces>,
 }
 
-impl BedrockPolicyReader {
-    pub(super) fn with(session: &Session, paces: Arc<Paces>) -> BedrockPolicyReader {
-        BedrockPolicyReader { client: Client::new(session.sdk()), paces }
+impl Cloud {
+    /// What reads the organization's Bedrock policies with a session's credentials.
+    pub fn bedrock_policies(&self, session: &Session) -> BedrockPolicyReader {
+        BedrockPolicyReader { client: Client::new(session.sdk()), paces: Arc::clone(&self.paces) }
     }
 
+    /// What reads the organization's Bedrock policies with our own credentials.
+    ///
+    /// # Errors
+    /// When there are none.
+    pub async fn own_bedrock_policies(&self) -> Result<BedrockPolicyReader, Failure> {
+        Ok(self.bedrock_policies(&self.session(self.own_account()).await?))
+    }
+}
+
+impl BedrockPolicyReader {
     /// Everything that concerns one account. What can't be read stays in it, as that.
     pub async fn of_account(&self, account: &AccountId, path: &OrgPath) -> SeenAccountPolicies {
         let mut attached = BTreeMap::new();
@@ -159,12 +170,20 @@ impl BedrockPolicyReader {
     /// # Errors
     /// When a page can't be read: half a list is none.
     pub async fn all(&self) -> Result<Vec<NamedPolicy>, Failure> {
+        Ok(self.listed().await?.unwrap_or_default())
+    }
+
+    /// Every Bedrock policy of the organization; `None` where they are not enabled, since then AWS lists none.
+    ///
+    /// # Errors
+    /// When a page can't be read: half a list is none.
+    pub async fn listed(&self) -> Result<Option<Vec<NamedPolicy>>, Failure> {
         const OPERATION: &str = "ListPolicies";
         self.paces.list_policies.turn().await;
         let pages = self.client.list_policies().filter(PolicyType::BedrockPolicy).into_paginator().send();
         let pages = pages.try_collect().await.map_err(|error| failure(OPERATION, &error));
-        let pages = where_set_up(pages)?.unwrap_or_default();
-        named(OPERATION, pages.iter().flat_map(ListPoliciesOutput::policies))
+        let Some(pages) = where_set_up(pages)? else { return Ok(None) };
+        named(OPERATION, pages.iter().flat_map(ListPoliciesOutput::policies)).map(Some)
     }
 
     /// What a policy is attached to.

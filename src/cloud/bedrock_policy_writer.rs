@@ -6,9 +6,9 @@ use aws_sdk_organizations::Client;
 use aws_sdk_organizations::operation::list_tags_for_resource::ListTagsForResourceOutput;
 use aws_sdk_organizations::types::{PolicyType, Tag};
 
-use super::Session;
 use super::error::{failure, is_so_already};
 use super::pace::Paces;
+use super::{Cloud, Session};
 use crate::bedrock_policy::{AttachPoint, OwnDocument, PolicyId, PolicyPart};
 use crate::failure::Failure;
 use crate::ids::{InvalidId, ParentId};
@@ -22,6 +22,9 @@ const TAG_VALUE: &str = "bedrock-policy";
 /// What people read beside the name.
 const DESCRIPTION: &str = "Written by Guardrail Keeper from its baseline. Changes by others are undone.";
 
+/// What people read who find a policy that was created to have AWS check its text, and could not be deleted.
+const CHECK_DESCRIPTION: &str = "Created by guardrailctl check-policy --ask-aws to have AWS check a text. Attached to nothing; delete it.";
+
 /// Writes Bedrock policies with the credentials of a session.
 #[derive(Debug)]
 pub struct BedrockPolicyWriter {
@@ -29,22 +32,35 @@ pub struct BedrockPolicyWriter {
     paces: Arc<Paces>,
 }
 
-impl BedrockPolicyWriter {
-    pub(super) fn with(session: &Session, paces: Arc<Paces>) -> BedrockPolicyWriter {
-        BedrockPolicyWriter { client: Client::new(session.sdk()), paces }
+impl Cloud {
+    /// What writes the organization's Bedrock policies with a session's credentials.
+    pub fn bedrock_policy_writer(&self, session: &Session) -> BedrockPolicyWriter {
+        BedrockPolicyWriter { client: Client::new(session.sdk()), paces: Arc::clone(&self.paces) }
     }
+}
 
+impl BedrockPolicyWriter {
     /// Creates a policy. It is attached to nothing, and affects nobody.
     ///
     /// # Errors
     /// When Organizations refuses it, for example because there is one of its name.
     pub async fn create(&self, part: &PolicyPart, content: &OwnDocument) -> Result<PolicyId, Failure> {
+        self.create_named(&part.to_string(), DESCRIPTION, &content.text()).await
+    }
+
+    /// Creates a policy of any text, which is to be deleted at once: so AWS judges the text.
+    ///
+    /// # Errors
+    /// When Organizations refuses it: the text, or the call.
+    pub async fn create_to_check(&self, name: &str, text: &str) -> Result<PolicyId, Failure> {
+        self.create_named(name, CHECK_DESCRIPTION, text).await
+    }
+
+    async fn create_named(&self, name: &str, description: &str, text: &str) -> Result<PolicyId, Failure> {
         const OPERATION: &str = "CreatePolicy";
         self.paces.write_policies.turn().await;
-        let tag = Tag::builder().key(OWN_POLICY_TAG).value(TAG_VALUE).build();
-        let tag = tag.map_err(|error| Failure::rejected(OPERATION, error.to_string()))?;
-        let request = self.client.create_policy().name(part.to_string()).description(DESCRIPTION);
-        let request = request.r#type(PolicyType::BedrockPolicy).content(content.text()).tags(tag);
+        let request = self.client.create_policy().name(name).description(description);
+        let request = request.r#type(PolicyType::BedrockPolicy).content(text).tags(own_tag(OPERATION)?);
         let answer = request.send().await.map_err(|error| failure(OPERATION, &error))?;
         let id = answer.policy().and_then(|policy| policy.policy_summary()).and_then(|summary| summary.id());
         let id = id.ok_or_else(|| Failure::incomplete(OPERATION, "Id"))?;
@@ -115,6 +131,29 @@ impl BedrockPolicyWriter {
         }
     }
 
+    /// Tags a policy as the keeper's: its role may change and attach only policies with this tag.
+    ///
+    /// # Errors
+    /// When Organizations refuses it.
+    pub async fn tag(&self, policy: &PolicyId) -> Result<(), Failure> {
+        const OPERATION: &str = "TagResource";
+        let request = self.client.tag_resource().resource_id(policy.as_str()).tags(own_tag(OPERATION)?);
+        request.send().await.map_err(|error| failure(OPERATION, &error))?;
+        Ok(())
+    }
+
+    /// Gives a policy one of the keeper's names. What it says, and where it is attached, stays.
+    ///
+    /// # Errors
+    /// When Organizations refuses it, for example because there is one of that name.
+    pub async fn rename(&self, policy: &PolicyId, part: &PolicyPart) -> Result<(), Failure> {
+        self.paces.write_policies.turn().await;
+        let request = self.client.update_policy().policy_id(policy.as_str());
+        let request = request.name(part.to_string()).description(DESCRIPTION);
+        request.send().await.map_err(|error| failure("UpdatePolicy", &error))?;
+        Ok(())
+    }
+
     /// Whether a policy carries the keeper's tag.
     ///
     /// # Errors
@@ -125,4 +164,9 @@ impl BedrockPolicyWriter {
         let pages = pages.try_collect().await.map_err(|error| failure(OPERATION, &error))?;
         Ok(pages.iter().flat_map(ListTagsForResourceOutput::tags).any(|tag| tag.key() == OWN_POLICY_TAG))
     }
+}
+
+fn own_tag(operation: &str) -> Result<Tag, Failure> {
+    let tag = Tag::builder().key(OWN_POLICY_TAG).value(TAG_VALUE).build();
+    tag.map_err(|error| Failure::rejected(operation, error.to_string()))
 }

@@ -5,6 +5,8 @@
 
 mod undelivered;
 
+use aws_sdk_organizations::operation::enable_policy_type::EnablePolicyTypeError;
+use aws_sdk_organizations::types::ConstraintViolationExceptionReason;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -79,6 +81,7 @@ const CODES: &[(&str, Category, Code)] = {
         ("ParameterNotFound", Rejected, Code::Missing),
         ("QueueDoesNotExist", Rejected, Code::Missing),
         ("ResourceNotFoundException", Rejected, Code::Missing),
+        ("ResourcePolicyNotFoundException", Rejected, Code::Missing),
         ("StackSetNotFoundException", Rejected, Code::Missing),
         ("TargetNotFoundException", Rejected, Code::Missing),
         // What was asked for is so already:
@@ -99,6 +102,7 @@ const CODES: &[(&str, Category, Code)] = {
         ("SignatureDoesNotMatch", Rejected, Code::UnknownCredentials),
         // And the rest of what somebody asks for:
         ("ConditionalCheckFailedException", Rejected, Code::UnmetCondition),
+        ("MalformedPolicyDocumentException", Rejected, Code::Invalid),
         ("RequestTimeTooSkewed", Rejected, Code::WrongClock),
         ("ValidationException", Rejected, Code::Invalid),
     ]
@@ -189,6 +193,16 @@ pub fn is_missing<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) ->
 /// Whether AWS says that something else was there first.
 pub(super) fn is_conflict<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
     code_of(error) == Some(Code::Conflict)
+}
+
+/// Whether AWS says that a service has to be trusted in the organization before a type of its policies can be enabled.
+pub(super) fn needs_service_access(error: &SdkError<EnablePolicyTypeError, HttpResponse>) -> bool {
+    match error.as_service_error() {
+        Some(EnablePolicyTypeError::ConstraintViolationException(violated)) => {
+            violated.reason() == Some(&ConstraintViolationExceptionReason::ServiceAccessNotEnabled)
+        }
+        _ => false,
+    }
 }
 
 /// Whether AWS says that what was asked for is so already.

@@ -213,6 +213,21 @@ impl Organizations {
         name.ok_or_else(|| Failure::transient(OPERATION, "the answer leaves out Name"))
     }
 
+    /// The organization's own resource policy, by which it delegates policies to members; `None` where there is none.
+    ///
+    /// # Errors
+    /// When Organizations doesn't tell.
+    pub async fn resource_policy(&self) -> Result<Option<String>, Failure> {
+        const OPERATION: &str = "DescribeResourcePolicy";
+        let answer = match self.client.describe_resource_policy().send().await {
+            Ok(answer) => answer,
+            Err(error) if is_missing(&error) => return Ok(None),
+            Err(error) => return Err(failure(OPERATION, &error)),
+        };
+        let content = answer.resource_policy().and_then(|policy| policy.content());
+        content.map(|text| Some(text.to_owned())).ok_or_else(|| Failure::incomplete(OPERATION, "Content"))
+    }
+
     /// The accounts that are delegated administrators, of whatever service.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 //! Nothing is written that [`decide`] doesn't return. A step that finds something else than was read stops the writing,
 //! and the next task begins with a new look.
 
+mod adopting;
 mod deciding;
 mod looking;
 mod policy_type;
@@ -33,7 +34,9 @@ use crate::task::{Cause, Handout, OrganizationTask, SUPERSEDED_AFTER_MS, Task};
 use rounds::{LookEnd, note_holds, run};
 use under_way::{end_of_look, is_continued_by, leave_a_note};
 
-pub use deciding::foresee_organization_level;
+pub use adopting::{NotFound, PolicyAdopter, Unadopted};
+pub use deciding::{foresee_adopted, foresee_organization_level};
+pub use looking::organization_session;
 
 /// How many frozen accounts are remembered as published: those beyond are published again.
 const FROZEN_TOLD: usize = 5_000;

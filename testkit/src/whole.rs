@@ -1,6 +1,6 @@
 //! A deployment in which nothing is missing: trails, bus, rules, StackSets, and roles that may do all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 use simulator::{
@@ -53,6 +53,7 @@ fn rule(account: &str, region: &str, bus: &str, name: &str, listens: (&str, &str
         name: name.to_owned(),
         pattern: json!({ member: [value] }),
         enabled: true,
+        all_management_events: false,
         targets: vec![RuleTarget { id: "hub".to_owned(), arn: to.to_owned(), role: None }],
     }
 }
@@ -314,6 +315,7 @@ fn function_in(hub: &str, recursive_loop: RecursiveLoop) -> Function {
         mappings: [queues::events_queue(hub), queues::tasks_queue(hub)]
             .map(|queue| Mapping::enabled(queue.arn()))
             .into(),
+        environment: BTreeMap::new(),
     }
 }
 

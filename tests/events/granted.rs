@@ -357,6 +357,8 @@ fn statements(path: &str, resource: &str, Shape { copies, owns, level, repairs_t
         ("MemberRoleName", "GuardrailKeeperMember"),
         ("ManagementAccountId", OTHER),
         ("OrganizationLevel", "GuardrailKeeperOrganization"),
+        ("OrganizationRoleName", "GuardrailKeeperOrganization"),
+        ("HasOrganizationRole", "true"),
         ("WritesPolicies", condition(level != Level::Nobody)),
         ("WritesPoliciesItself", condition(level == Level::TheFunction)),
         ("WritesPoliciesByRole", condition(level == Level::ARole)),

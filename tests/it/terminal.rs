@@ -139,6 +139,8 @@ async fn every_problem_of_a_bedrock_policy_is_told_at_once_with_its_place() {
         &ran,
         expect![[r#"
             {
+              "agrees": null,
+              "aws": null,
               "characters": 152,
               "configurations": [
                 {
@@ -340,6 +342,9 @@ async fn help_says_all_that_a_command_has_to_say() {
         ("effective-policy", "Show an account's effective Bedrock policy", "with 1 otherwise."),
         ("preview-policy", "Show what a change of a Bedrock policy would do", "with 1 otherwise."),
         ("check-policy", "Check a Bedrock policy of AWS Organizations", "with 1 otherwise."),
+        ("enable-policy-type", "Let Bedrock policies act in the organization", "also where it was before."),
+        ("adopt-policy", "Make a Bedrock policy that somebody else wrote", "is continued by the next one."),
+        ("holes", "Say what no enforcement of the baseline reaches", "could not be asked for their Regions."),
         ("doctor", "Check everything that the keeper needs", "with 1 otherwise."),
         ("offboard", "Release what is ours in an account", "only reads what is there afterwards."),
         (
@@ -355,7 +360,7 @@ async fn help_says_all_that_a_command_has_to_say() {
         let ran = Guardrailctl::alone(folder.path()).run(&[command, "--help"]).await;
         let words = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words.starts_with(first) && words.contains(&format!("{last} Usage:")), "{command} {ran}");
-        assert!(whole.out.contains(&format!("{command:<16}  {first}")), "{command} {whole}");
+        assert!(whole.out.contains(&format!("{command:<18}  {first}")), "{command} {whole}");
     }
 }
 

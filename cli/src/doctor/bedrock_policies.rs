@@ -14,12 +14,13 @@ use keeper_core::organization::Account;
 type PublishedPolicies = BTreeMap<AccountId, Result<PublishedPolicy, Failure>>;
 
 impl Doctor<'_> {
-    pub(super) async fn bedrock_policies(&mut self, ground: Option<&Ground>) {
+    /// Looks at the organization's Bedrock policies. Returns whether they are enabled, as far as that is known.
+    pub(super) async fn bedrock_policies(&mut self, ground: Option<&Ground>) -> Option<bool> {
         let reader = match self.keeper.cloud().own_bedrock_policies().await {
             Ok(reader) => reader,
             Err(failure) => {
                 self.findings.extend(doctor::bedrock_policies(&Err(failure), &Ok(Vec::new())));
-                return;
+                return None;
             }
         };
         let frozen = self.frozen(&reader).await;
@@ -36,6 +37,7 @@ impl Doctor<'_> {
             let published = published(&reader, ground, &guarded, policies, frozen).await;
             self.findings.extend(doctor::both_levels(&guarded, &published));
         }
+        frozen.ok().map(|frozen| frozen.is_some())
     }
 
     /// The frozen accounts with AWS's reasons; of all accounts, unless some were chosen.

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Doctor, Ground};
 use crate::inspector::{BusSeen, Inspector};
+use keeper_core::baseline::Baseline;
 use keeper_core::doctor::{self, BusFacts, Check, Listens, Place, RequiredAction};
 use keeper_core::failure::Failure;
 use keeper_core::ids::{AccountId, Partition, Target};
-use keeper_core::settings::LedgerSource;
+use keeper_core::settings::{LedgerSource, OrganizationAccess};
 use keeper_core::simulation::Evaluated;
 
 /// The ARNs of what is there.
@@ -20,15 +21,21 @@ pub(super) struct HubArns {
     pub(super) table: Option<String>,
     /// The function that takes messages out of the queues.
     pub(super) function: Option<String>,
+    /// With whose credentials it writes Bedrock policies; `None` where nobody asked.
+    pub(super) organization_access: Option<Result<OrganizationAccess, Failure>>,
 }
 
 /// The tag of copies, on a guardrail and on one that is being made (`keeper_core::copy::SOURCE_TAG`).
 const OF_COPY: &str = "aws:ResourceTag/guardrail-keeper:source";
 const OF_NEW_COPY: &str = "aws:RequestTag/guardrail-keeper:source";
-const DEPLOY: &str = "deploy the hub's stack (template.yaml) again";
+/// The tag of Bedrock policies, likewise (`guardrail_keeper::cloud::OWN_POLICY_TAG`), and their type.
+const OF_POLICY: &str = "aws:ResourceTag/guardrail-keeper";
+const OF_NEW_POLICY: &str = "aws:RequestTag/guardrail-keeper";
+const POLICY_TYPE: &str = "organizations:PolicyType";
+pub(super) const DEPLOY: &str = "deploy the hub's stack (template.yaml) again";
 
 impl Doctor<'_> {
-    pub(super) async fn hub(&mut self) -> HubArns {
+    pub(super) async fn hub(&mut self, baseline: Option<&Baseline>) -> HubArns {
         let here = Check::Hub.whole();
         let mut seen = HubArns::default();
         let mut events = None;
@@ -46,6 +53,7 @@ impl Doctor<'_> {
                 seen.queues = events.iter().cloned().chain(tasks).collect();
             }
         }
+        seen.organization_access = self.deployed_access(baseline, seen.function.as_deref()).await;
         seen.table = self.ledger().await;
         match &self.settings.bus {
             None => {
@@ -332,6 +340,9 @@ pub(super) async fn simulate(
     // What the keeper says of itself when it puts events, and what is true of copies.
     let mut context =
         vec![("events:source", guardrail_keeper::cloud::SOURCE), (OF_COPY, "it"), (OF_NEW_COPY, "it")];
+    if needs.iter().any(|need| need.action.starts_with("organizations:")) {
+        context.extend([(OF_POLICY, "it"), (OF_NEW_POLICY, "it"), (POLICY_TYPE, "BEDROCK_POLICY")]);
+    }
     context.extend(function.map(|function| ("lambda:SourceFunctionArn", function)));
     let mut by_resource: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for RequiredAction { resource, action } in needs {

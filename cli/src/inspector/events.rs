@@ -5,6 +5,9 @@ use guardrail_keeper::cloud::{failure, is_missing};
 use keeper_core::doctor::{Listens, Rule};
 use keeper_core::failure::Failure;
 
+/// The state of a rule that is shown calls that only read, too.
+const SHOWN_ALL: &str = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS";
+
 /// A bus.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BusSeen {
@@ -57,6 +60,7 @@ impl Inspector {
                     name: name.to_owned(),
                     // ENABLED, or ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS.
                     enabled: rule.state().is_some_and(|state| state.as_str().starts_with("ENABLED")),
+                    shows_reads: rule.state().is_some_and(|state| state.as_str() == SHOWN_ALL),
                     pattern,
                     targets: targets(&client, bus, name).await,
                 });

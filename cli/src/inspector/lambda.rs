@@ -1,5 +1,7 @@
 //! Lambda: who takes messages out of a queue, and how long it may go on.
 
+use std::collections::BTreeMap;
+
 use super::Inspector;
 use guardrail_keeper::cloud::failure;
 use keeper_core::doctor::Mapping;
@@ -23,6 +25,23 @@ impl Inspector {
             Some(Mapping { function, state: one.state().unwrap_or_default().to_owned() })
         });
         Ok(mappings.collect())
+    }
+
+    /// The environment of a function: its settings.
+    ///
+    /// # Errors
+    /// When Lambda can't be read, or doesn't show it.
+    pub async fn environment(&self, function: &str) -> Result<BTreeMap<String, String>, Failure> {
+        const OPERATION: &str = "GetFunctionConfiguration";
+        let answer = self.lambda().get_function_configuration().function_name(function).send().await;
+        let answer = answer.map_err(|error| failure(OPERATION, &error))?;
+        let Some(environment) = answer.environment() else { return Ok(BTreeMap::new()) };
+        if let Some(error) = environment.error() {
+            let said = error.message().unwrap_or("Lambda doesn't show the environment");
+            return Err(Failure::rejected(OPERATION, said));
+        }
+        let variables = environment.variables().into_iter().flatten();
+        Ok(variables.map(|(name, value)| (name.clone(), value.clone())).collect())
     }
 
     /// What Lambda does when runs of a function lead to more of its runs: `Allow`, `Terminate`, or what AWS

@@ -8,6 +8,7 @@ mod generators;
 mod merging;
 mod oracle;
 mod ordering;
+mod own_forms;
 mod predicting;
 mod previewing;
 mod reading;

@@ -37,6 +37,17 @@ const OF_ENROLMENT: [&str; 2] = ["CreateManagedAccount", "UpdateManagedAccount"]
 const OF_POLICIES: [&str; 3] = ["DeletePolicy", "DetachPolicy", "UpdatePolicy"];
 const OF_ALL_POLICIES: [&str; 3] =
     ["DisablePolicyType", "PutResourcePolicy", "RegisterDelegatedAdministrator"];
+/// What the keeper looks at Bedrock policies for. AWS says of the last that it only reads.
+const OF_BEDROCK_POLICIES: [&str; 7] = [
+    "AttachPolicy",
+    "CreatePolicy",
+    "DeletePolicy",
+    "DetachPolicy",
+    "DisablePolicyType",
+    "EnablePolicyType",
+    "UpdatePolicy",
+];
+const OF_MERGES: &str = "EffectivePolicyValidation";
 /// What authors do to guardrails and to who may use them, and what becomes of their keys.
 const BY_AUTHORS: [&str; 6] = [
     "CreateGuardrail",
@@ -86,6 +97,8 @@ pub struct Hearing {
     pub policies: BTreeSet<String>,
     /// The ARNs of the guardrails' keys.
     pub keys: BTreeSet<String>,
+    /// Whether the function has to do with Bedrock policies.
+    pub bedrock_policies: bool,
 }
 
 impl Hearing {
@@ -94,6 +107,7 @@ impl Hearing {
         let anybody = self.owners.first().or(self.hub.as_ref());
         let mut needs = vec![guardrails(anybody), regions(anybody)];
         needs.extend(self.management.as_ref().map(membership));
+        needs.extend(self.of_bedrock_policies());
         needs.push(calls("aws.controltower", self.management.as_ref(), &OF_ENROLMENT));
         let asked = event("guardrail-keeper.request", self.hub.as_ref(), "Reconcile Requested", &json!({}));
         needs.push(Listens {
@@ -132,8 +146,22 @@ impl Hearing {
         needs.push(guardrails(self.hub.as_ref()));
         if self.hub.is_some() && self.hub == self.management && self.at_home {
             needs.extend(self.management.as_ref().map(membership));
+            needs.extend(self.of_bedrock_policies());
         }
         needs
+    }
+
+    /// What the management account tells of Bedrock policies, where the function has to do with them.
+    fn of_bedrock_policies(&self) -> Option<Listens> {
+        let management = self.management.as_ref().filter(|_| self.bedrock_policies)?;
+        let source = "aws.organizations";
+        let mut all = samples(source, Some(management), &OF_BEDROCK_POLICIES);
+        let merged = samples(source, Some(management), &[OF_MERGES]).into_iter();
+        all.extend(merged.map(|(name, mut event)| {
+            event["detail"]["readOnly"] = json!(true);
+            (name, event)
+        }));
+        Some(Listens { what: "events of Bedrock policies".to_owned(), samples: all })
     }
 
     /// What has to come from the hub's own bus to people.
@@ -249,6 +277,7 @@ impl Hearing {
                 needs.push(membership(account));
                 let what = "changes of what protects the keeper".to_owned();
                 needs.push(Listens { what, samples: self.of_policies(Some(account)) });
+                needs.extend(self.of_bedrock_policies());
             }
         }
         needs

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{CheckedPlace, Finding};
 use crate::failure::Failure;
 use crate::ids::{AccountId, OrganizationId, Partition, Region, RoleName};
+use crate::settings::OrganizationAccess;
 use crate::simulation::{Evaluated, Refusal};
 
 /// An action that a role needs, on one resource.
@@ -49,6 +50,8 @@ pub struct Facts {
     pub table: Option<String>,
     /// The bus.
     pub bus: Option<String>,
+    /// With whose credentials the function writes Bedrock policies.
+    pub organization_access: OrganizationAccess,
 }
 
 const ENFORCEMENT: &[&str] = &[
@@ -68,6 +71,26 @@ const COPY: &[&str] = &[
     "bedrock:TagResource",
 ];
 const KEYS: &[&str] = &["kms:DescribeKey", "kms:GetKeyPolicy"];
+const LIST_POLICIES: &[&str] = &[
+    "organizations:CreatePolicy",
+    "organizations:ListAccountsWithInvalidEffectivePolicy",
+    "organizations:ListPolicies",
+];
+const WRITE_POLICIES: &[&str] = &[
+    "organizations:AttachPolicy",
+    "organizations:DeletePolicy",
+    "organizations:DescribePolicy",
+    "organizations:DetachPolicy",
+    "organizations:ListTagsForResource",
+    "organizations:ListTargetsForPolicy",
+    "organizations:TagResource",
+    "organizations:UpdatePolicy",
+];
+const ATTACH: &[&str] =
+    &["organizations:AttachPolicy", "organizations:DetachPolicy", "organizations:ListPoliciesForTarget"];
+const EFFECTIVE: &[&str] =
+    &["organizations:DescribeEffectivePolicy", "organizations:ListEffectivePolicyValidationErrors"];
+const OWN_EFFECTIVE: &[&str] = &["organizations:DescribeEffectivePolicy"];
 const QUEUE: &[&str] =
     &["sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
 const TABLE: &[&str] = &["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Scan", "dynamodb:PutItem"];
@@ -103,8 +126,31 @@ impl Facts {
             needs.extend(on("*", &["bedrock:CreateGuardrail"]));
             needs.extend(on(&self.guardrail(account), COPY));
         }
+        // Each account asks for its own effective policy itself.
+        if self.organization_access != OrganizationAccess::None {
+            needs.extend(on(&self.of_organizations("account", account.as_str()), OWN_EFFECTIVE));
+        }
         needs
     }
+
+    /// Something that Organizations has.
+    fn of_organizations(&self, kind: &str, id: &str) -> String {
+        let Facts { partition, management, organization, .. } = self;
+        format!("arn:{partition}:organizations::{management}:{kind}/{organization}/{id}")
+    }
+}
+
+/// What reading and writing Bedrock policies needs.
+pub(super) fn on_bedrock_policies(facts: &Facts) -> Vec<RequiredAction> {
+    let account = facts.of_organizations("account", facts.member.as_str());
+    let mut needs = on("*", LIST_POLICIES);
+    needs.extend(on(&facts.of_organizations("policy", "bedrock_policy/p-abcdefghij"), WRITE_POLICIES));
+    let above = [facts.of_organizations("root", "r-abcd"), facts.of_organizations("ou", "ou-abcd-abcdefgh")];
+    for point in above.iter().chain([&account]) {
+        needs.extend(on(point, ATTACH));
+    }
+    needs.extend(on(&account, EFFECTIVE));
+    needs
 }
 
 fn on(resource: &str, actions: &[&'static str]) -> Vec<RequiredAction> {
@@ -148,7 +194,19 @@ pub fn of_function(facts: &Facts) -> Vec<RequiredAction> {
     if let Some(bus) = &facts.bus {
         needs.extend(on(bus, &["events:PutEvents"]));
     }
+    match &facts.organization_access {
+        OrganizationAccess::None => {}
+        OrganizationAccess::Own => needs.extend(on_bedrock_policies(facts)),
+        OrganizationAccess::Role(role) => {
+            needs.extend(on(&format!("arn:{partition}:iam::{management}:role/{role}"), &["sts:AssumeRole"]));
+        }
+    }
     sorted(needs)
+}
+
+/// What the role in the management account needs, by which the function writes Bedrock policies.
+pub fn of_organization_role(facts: &Facts) -> Vec<RequiredAction> {
+    sorted(on_bedrock_policies(facts))
 }
 
 /// What the member role of an account needs.

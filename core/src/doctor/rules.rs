@@ -8,6 +8,9 @@ use super::pattern::takes;
 use super::{CheckedPlace, Finding};
 use crate::failure::Failure;
 
+/// The bus that every account has, on which AWS tells its events.
+const DEFAULT_BUS: &str = "default";
+
 /// A rule on a bus.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
@@ -15,6 +18,8 @@ pub struct Rule {
     pub name: String,
     /// Whether it is on.
     pub enabled: bool,
+    /// Whether it is shown calls that only read, on an account's default bus.
+    pub shows_reads: bool,
     /// The events that it takes, as JSON.
     pub pattern: Option<String>,
     /// The ARNs that it sends to.
@@ -68,6 +73,8 @@ enum EventFate<'a> {
     Lost,
     /// A rule would, and is off.
     Disabled(&'a str),
+    /// A rule would, and isn't shown calls that only read.
+    Unshown(&'a str),
     /// A rule takes it, and where it sends it to can't be read.
     Unread(&'a str),
     /// A rule sends something there, and its pattern isn't known here.
@@ -75,7 +82,8 @@ enum EventFate<'a> {
     Sent,
 }
 
-fn fate<'a>(event: &Value, rules: &'a [(&'a Rule, Value)], destination: &str) -> EventFate<'a> {
+fn fate<'a>(event: &Value, bus: &str, rules: &'a [(&'a Rule, Value)], destination: &str) -> EventFate<'a> {
+    let only_reads = bus == DEFAULT_BUS && event["detail"]["readOnly"] == true;
     let of = |(rule, pattern): &'a (&'a Rule, Value)| {
         let sends = match &rule.targets {
             Ok(targets) => targets.iter().any(|target| target == destination).then_some(true),
@@ -85,6 +93,9 @@ fn fate<'a>(event: &Value, rules: &'a [(&'a Rule, Value)], destination: &str) ->
         match (sends?, takes(pattern, event)) {
             (_, Some(false)) => None,
             (false, _) => Some(EventFate::Unread(name)),
+            (true, Some(true)) if rule.enabled && only_reads && !rule.shows_reads => {
+                Some(EventFate::Unshown(name))
+            }
             (true, Some(true)) if rule.enabled => Some(EventFate::Sent),
             (true, Some(true)) => Some(EventFate::Disabled(name)),
             (true, None) => Some(EventFate::Unclear(name)),
@@ -108,7 +119,7 @@ fn one(
 ) -> Finding {
     let what = &need.what;
     let fates: Vec<(&str, EventFate<'_>)> =
-        need.samples.iter().map(|(name, event)| (*name, fate(event, rules, destination))).collect();
+        need.samples.iter().map(|(name, event)| (*name, fate(event, bus, rules, destination))).collect();
     let worst = fates.iter().map(|(_, fate)| fate).min().cloned().unwrap_or(EventFate::Sent);
     let alike: Vec<&str> = fates.iter().filter(|(_, fate)| *fate == worst).map(|(name, _)| *name).collect();
     // Where it is so of some of them only, these are named.
@@ -121,6 +132,10 @@ fn one(
         }
         EventFate::Disabled(rule) => {
             here.problem(format!("rule {rule} for {what} on {bus} is disabled{which}"), "enable it")
+        }
+        EventFate::Unshown(rule) => {
+            let text = format!("rule {rule} for {what} on {bus} isn't shown calls that only read{which}");
+            here.problem(text, "set its state to ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS")
         }
         EventFate::Unread(rule) => {
             let failure = rules

@@ -126,6 +126,7 @@ mod tests {
     #[test]
     fn the_topics_are_those_of_enabled_rules_for_these_events() {
         let rule = |kind: &str, enabled, target: &str| Rule {
+            shows_reads: false,
             name: "rule".to_owned(),
             enabled,
             pattern: Some(format!("{{\"detail-type\": [\"{kind}\"]}}")),

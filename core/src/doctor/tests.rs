@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::ids::Role;
+use crate::settings::OrganizationAccess;
 use crate::simulation::{Evaluated, SimulatedDecision};
 
 fn account(text: &str) -> AccountId {

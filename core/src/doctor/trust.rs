@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Check, Finding, Place};
+use super::{Check, CheckedPlace, Finding, Place};
 use crate::failure::Failure;
 use crate::ids::{AccountId, Role};
 use crate::trust::{NotJson, many, outsiders};
@@ -25,19 +25,27 @@ pub fn trust(
     seen: &Result<Option<String>, Failure>,
     trusted: Trusted<'_>,
 ) -> Finding {
-    let here = Check::MemberRole.at(Place::account(account));
+    let todo = [
+        "deploy deploy/member-role.yaml there, or deploy/management.yaml in the management account",
+        "deploy deploy/member-role.yaml with the hub's account, function role and external id",
+    ];
+    admitting(&Check::MemberRole.at(Place::account(account)), name, seen, trusted, todo)
+}
+
+/// Judges whether a role is there and admits the function. `todo` is what to do where there is none, and where it doesn't.
+pub(super) fn admitting(
+    here: &CheckedPlace,
+    name: &str,
+    seen: &Result<Option<String>, Failure>,
+    trusted: Trusted<'_>,
+    [create, change]: [&str; 2],
+) -> Finding {
     match seen {
         Err(failure) => here.unread(format_args!("it isn't known whether {name} exists"), failure),
-        Ok(None) => here.problem(
-            format!("there is no role {name}"),
-            "deploy deploy/member-role.yaml there, or deploy/management.yaml in the management account",
-        ),
+        Ok(None) => here.problem(format!("there is no role {name}"), create),
         Ok(Some(document)) => match admits(document, trusted) {
             Ok(()) => here.ok(format!("{name} is there and trusts the function")),
-            Err(why) => here.problem(
-                format!("{name} doesn't trust the function: {why}"),
-                "deploy deploy/member-role.yaml with the hub's account, function role and external id",
-            ),
+            Err(why) => here.problem(format!("{name} doesn't trust the function: {why}"), change),
         },
     }
 }

@@ -40,6 +40,9 @@ pub struct BusRule {
     /// Whether it is on.
     #[serde(default = "yes")]
     pub enabled: bool,
+    /// Whether it is shown management events that only read, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub all_management_events: bool,
     /// Where events go.
     #[serde(default)]
     pub targets: Vec<RuleTarget>,

@@ -1,6 +1,8 @@
 //! Functions of Lambda and the mappings of queues to them, as they are shown. What a mapping does, a test
 //! does with [`crate::EventSourceMapping`].
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::Model;
@@ -23,6 +25,9 @@ pub struct Function {
     /// The queues that Lambda hands messages of to it.
     #[serde(default)]
     pub mappings: Vec<Mapping>,
+    /// Its environment.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, String>,
 }
 
 /// What Lambda does with a chain of runs of one function.

@@ -58,11 +58,16 @@ pub(crate) fn carry_out(
 }
 
 fn rule_shown(rule: &BusRule) -> Value {
+    let state = match (rule.enabled, rule.all_management_events) {
+        (false, _) => "DISABLED",
+        (true, false) => "ENABLED",
+        (true, true) => "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS",
+    };
     json!({
         "Name": rule.name,
         "Arn": rule.arn(),
         "EventPattern": rule.pattern.to_string(),
-        "State": if rule.enabled { "ENABLED" } else { "DISABLED" },
+        "State": state,
         "EventBusName": rule.bus,
     })
 }

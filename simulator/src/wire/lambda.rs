@@ -20,6 +20,14 @@ pub(crate) fn carry_out(
             let function = model.function_as(caller, operation, input.text("FunctionName"))?;
             Ok(Output::Json(json!({ "RecursiveLoop": function.recursive_loop.name() })))
         }
+        "GetFunctionConfiguration" => {
+            let function = model.function_as(caller, operation, input.text("FunctionName"))?;
+            let mut shown = json!({ "FunctionName": function.name, "FunctionArn": function.arn() });
+            if !function.environment.is_empty() {
+                shown["Environment"] = json!({ "Variables": function.environment });
+            }
+            Ok(Output::Json(shown))
+        }
         "ListEventSourceMappings" => list_mappings(model, caller, input),
         other => Err(super::not_carried_out(other)),
     }

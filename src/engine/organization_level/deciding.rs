@@ -7,7 +7,8 @@ use super::looking::{Keeps, LevelView, LookOutcome, look};
 use super::reading::{DECIDING_SECONDS, Reading};
 use crate::baseline::{Baseline, Mode};
 use crate::bedrock_policy::{
-    OrganizationDecision, OrganizationHold, OrganizationLevel, OrganizationWants, decide,
+    OrganizationDecision, OrganizationHold, OrganizationLevel, OrganizationWants, PolicyId, PolicyPart,
+    decide,
 };
 use crate::engine::inherited::inherited_by_record;
 use crate::engine::{Deadline, Keeper};
@@ -96,22 +97,42 @@ pub async fn foresee_organization_level(
     keeper: &Keeper,
     baseline: &Baseline,
 ) -> Result<Option<OrganizationLevelReport>, String> {
-    let in_words = |why: NotLooked| match why {
-        NotLooked::Failed(failure) => failure.to_string(),
-        NotLooked::Because(why) => why,
-    };
     let known = keeper.ledger.organization_level().await.map_err(|error| error.to_string())?;
     if !baseline.has_organization_level() && known.own.is_empty() {
         return Ok(None);
     }
+    foreseen(keeper, baseline, Keeps::Nothing).await.map(Some)
+}
+
+/// The same, as if a policy of somebody's were the keeper's by then.
+///
+/// # Errors
+/// When it can't be read, in words.
+pub async fn foresee_adopted(
+    keeper: &Keeper,
+    baseline: &Baseline,
+    (id, part): (&PolicyId, &PolicyPart),
+) -> Result<OrganizationLevelReport, String> {
+    foreseen(keeper, baseline, Keeps::AsIfAdopted(id.clone(), part.clone())).await
+}
+
+async fn foreseen(
+    keeper: &Keeper,
+    baseline: &Baseline,
+    keeps: Keeps,
+) -> Result<OrganizationLevelReport, String> {
+    let in_words = |why: NotLooked| match why {
+        NotLooked::Failed(failure) => failure.to_string(),
+        NotLooked::Because(why) => why,
+    };
     let mut report = OrganizationLevelReport::new(baseline.revision.clone());
     let mut reading = Reading::new(keeper, Deadline::NONE, None);
-    let looked = Box::pin(look(keeper, baseline, Keeps::Nothing, &mut reading)).await.map_err(in_words)?;
+    let looked = Box::pin(look(keeper, baseline, keeps, &mut reading)).await.map_err(in_words)?;
     let mut view = match looked {
         LookOutcome::Saw(view) => *view,
         LookOutcome::Held(hold) => {
             report.holds = vec![RecordedHold::from(&*hold)];
-            return Ok(Some(report));
+            return Ok(report);
         }
         LookOutcome::NotAll => return Err(NO_TIME.to_owned()),
     };
@@ -140,7 +161,7 @@ pub async fn foresee_organization_level(
         OrganizationDecision::NothingToWrite => report.is_confirmed = report.holds.is_empty(),
         OrganizationDecision::Held(_) => {}
     }
-    Ok(Some(report))
+    Ok(report)
 }
 
 /// Whether a person approved the revision that is followed.

@@ -11,6 +11,7 @@ use super::writing::{LISTED_AFTER_LOOKS, LOOKED_AGAIN_AFTER};
 use crate::baseline::{Baseline, OrganizationAssignment, Revision};
 use crate::bedrock_policy::{
     AccountPaths, AttachedPolicies, OrganizationHold, OwnDocument, OwnPolicies, PolicyId, PolicyKey,
+    PolicyPart,
 };
 use crate::cloud::{BedrockPolicyReader, Reader, Session, may_be_gone};
 use crate::desired::Desired;
@@ -18,7 +19,7 @@ use crate::enforcement::Enforcement;
 use crate::engine::Keeper;
 use crate::engine::accounts::head_of;
 use crate::engine::guardrails::{CatalogScope, read_catalog};
-use crate::failure::Code;
+use crate::failure::{Code, Failure};
 use crate::ids::{AccountId, GuardrailArn, Target};
 use crate::organization::Account;
 use crate::organization_level::{
@@ -75,10 +76,8 @@ pub(super) async fn look(
     reading: &mut Reading<'_>,
 ) -> Result<LookOutcome, NotLooked> {
     let head = head_of(keeper, baseline).await?;
-    let session = match &keeper.settings.organization_access {
-        OrganizationAccess::None => return Ok(LookOutcome::Held(Box::new(OrganizationHold::NotDeployed))),
-        OrganizationAccess::Own => keeper.cloud.session(keeper.cloud.own_account()).await?,
-        OrganizationAccess::Role(role) => keeper.cloud.session_as(&head.management, role).await?,
+    let Some(session) = organization_session(keeper, &head.management).await? else {
+        return Ok(LookOutcome::Held(Box::new(OrganizationHold::NotDeployed)));
     };
     let mut owners = baseline.organization_assignments.iter().map(|one| baseline.owner_of(&one.guardrail));
     if let Some(owner) = owners.find(|owner| **owner != head.management) {
@@ -88,7 +87,7 @@ pub(super) async fn look(
     let reader = keeper.cloud.bedrock_policies(&session);
     // Before the list, which takes its time: what is created meanwhile isn't missing.
     let known = keeper.ledger.organization_level().await?;
-    let Some(seen) = reading.policies(&reader).await? else { return Ok(LookOutcome::NotAll) };
+    let Some(mut seen) = reading.policies(&reader).await? else { return Ok(LookOutcome::NotAll) };
     if !reading.has_time(DECIDING_SECONDS) {
         return Ok(LookOutcome::NotAll);
     }
@@ -99,6 +98,11 @@ pub(super) async fn look(
         // Where the type is off, AWS lists no policy.
         Keeps::WhatIsOurs if is_enabled => own_by_now(keeper, &session, known, &seen.names).await?,
         Keeps::WhatIsOurs | Keeps::Nothing => known,
+        Keeps::AsIfAdopted(id, part) => {
+            seen.names.insert(id.clone(), part.to_string());
+            let own = known.own.into_iter().chain([(id, part)]).collect();
+            OrganizationLevelRecord { own, confirmed: None, ..known }
+        }
     };
     let own = known.own_among(&seen.names);
     let frozen = frozen.unwrap_or_default();
@@ -126,6 +130,21 @@ pub(super) async fn look(
     })))
 }
 
+/// A session that reads and writes Bedrock policies, as the settings say; `None` where they say that nobody does.
+///
+/// # Errors
+/// When the role can't be assumed.
+pub async fn organization_session(
+    keeper: &Keeper,
+    management: &AccountId,
+) -> Result<Option<Session>, Failure> {
+    match &keeper.settings.organization_access {
+        OrganizationAccess::None => Ok(None),
+        OrganizationAccess::Own => keeper.cloud.session(keeper.cloud.own_account()).await.map(Some),
+        OrganizationAccess::Role(role) => keeper.cloud.session_as(management, role).await.map(Some),
+    }
+}
+
 fn not_found(it: &crate::organization_level::NotFoundGuardrail) -> OrganizationHold {
     OrganizationHold::NotFound {
         point: it.point.clone(),
@@ -136,12 +155,14 @@ fn not_found(it: &crate::organization_level::NotFoundGuardrail) -> OrganizationH
 }
 
 /// What a look records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Keeps {
     /// Which policies are the keeper's, where that has changed.
     WhatIsOurs,
     /// Nothing.
     Nothing,
+    /// Nothing; a policy of somebody's is taken for the keeper's, as this part.
+    AsIfAdopted(PolicyId, PolicyPart),
 }
 
 /// What the ledger knows of the keeper's policies, once it has forgotten those that are gone and claimed one whose id could

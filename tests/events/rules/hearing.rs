@@ -39,6 +39,7 @@ fn hearing(placement: Placement) -> Hearing {
         controls: Some("/guardrail-keeper/controls".to_owned()),
         policies: OURS.map(str::to_owned).into(),
         keys: KEYS.split(',').map(str::to_owned).collect(),
+        bedrock_policies: placement.level != "none",
     }
 }
 
@@ -86,8 +87,13 @@ impl Group {
                 Some((name, pattern)) if name == made.name => pattern?,
                 _ => &made.rule.written,
             };
-            let (name, targets) = (made.name.clone(), Ok(vec![made.to.clone()]));
-            Some(doctor::Rule { name, enabled: true, pattern: Some(pattern.to_string()), targets })
+            Some(doctor::Rule {
+                name: made.name.clone(),
+                enabled: true,
+                shows_reads: made.shows_reads,
+                pattern: Some(pattern.to_string()),
+                targets: Ok(vec![made.to.clone()]),
+            })
         });
         let (seen, place) = (Ok(seen.collect()), Place::WHOLE);
         doctor::rules(&Check::Hub.at(place), &self.called, &self.needs, &seen, &self.destination, "deploy it")
@@ -136,7 +142,8 @@ fn is_good(findings: &[Finding]) -> bool {
 #[test]
 fn doctor_takes_what_the_templates_make_for_good_and_misses_nothing_of_it() {
     let (mut noticed, mut unnoticed) = (BTreeSet::new(), BTreeSet::new());
-    for placement in placements() {
+    let with_policies = placements().map(|placement| Placement { level: "own", ..placement });
+    for placement in placements().into_iter().chain(with_policies) {
         for group in groups(placement) {
             assert!(is_good(&group.judged(None)), "{placement:?}: {:#?}", group.judged(None));
             for made in &group.rules {

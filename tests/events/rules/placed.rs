@@ -22,6 +22,8 @@ pub(super) struct Placement {
     pub(super) owner: &'static str,
     /// Another owner; empty for none.
     pub(super) second: &'static str,
+    /// Who writes Bedrock policies, as the parameter `OrganizationLevel` has it.
+    pub(super) level: &'static str,
 }
 
 /// A rule by its name in the template, its pattern, the bus that it is on, and what it sends to.
@@ -30,6 +32,8 @@ pub(super) struct Made {
     pub(super) rule: Rule,
     pub(super) on_the_hubs_bus: bool,
     pub(super) to: String,
+    /// Whether it is shown calls that only read.
+    pub(super) shows_reads: bool,
 }
 
 impl Placement {
@@ -55,6 +59,7 @@ impl Placement {
             ("ManagementAccountId", MANAGEMENT),
             ("OwnerAccountId", self.owner),
             ("SecondOwnerAccountId", self.second),
+            ("OrganizationLevel", self.level),
             ("SecurityAccountId", SECURITY),
             ("HubAccountId", self.hub.0),
             ("HubRegion", self.hub.1),
@@ -155,6 +160,7 @@ fn rules_of(path: &str, given: &BTreeMap<&'static str, String>) -> Vec<Made> {
             name: name.to_owned(),
             on_the_hubs_bus: !rule["EventBusName"].is_null(),
             to: text(&rule["Targets"][0]["Arn"]),
+            shows_reads: rule["State"] == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS",
             rule: Rule::of(rule["EventPattern"].clone()),
         })
         .collect()
@@ -211,8 +217,8 @@ fn events(placement: Placement) -> Vec<(Value, usize, usize)> {
 /// The hub in the management account, in the owner's, in the security account, and in one of its own; and two owners.
 pub(super) fn placements() -> [Placement; 13] {
     let other = "999999999999";
-    let placement = |hub, owner| Placement { hub, owner, second: "" };
-    let two = |hub, owner, second| Placement { hub, owner, second };
+    let placement = |hub, owner| Placement { hub, owner, second: "", level: "none" };
+    let two = |hub, owner, second| Placement { hub, owner, second, level: "none" };
     [
         placement((MANAGEMENT, "us-east-1"), MANAGEMENT),
         placement((MANAGEMENT, "eu-west-1"), MANAGEMENT),

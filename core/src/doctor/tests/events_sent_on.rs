@@ -102,7 +102,13 @@ const QUEUE: &str = "arn:aws:sqs:us-east-1:111111111111:events";
 
 fn rule(pattern: &str, enabled: bool, targets: &[&str]) -> Rule {
     let targets = Ok(targets.iter().map(|one| (*one).to_owned()).collect());
-    Rule { name: "listening".to_owned(), enabled, pattern: Some(pattern.to_owned()), targets }
+    Rule {
+        name: "listening".to_owned(),
+        enabled,
+        shows_reads: false,
+        pattern: Some(pattern.to_owned()),
+        targets,
+    }
 }
 
 #[test]
@@ -211,4 +217,28 @@ fn stack_sets_and_their_stacks() {
             "Unknown: the stacks of roles aren't known: ListStackInstances was denied"
         ]
     );
+}
+
+/// EventBridge shows calls that only read to rules of one state, and on an account's default bus alone.
+#[test]
+fn a_rule_has_to_be_shown_what_only_reads_where_that_is_told() {
+    let pattern = r#"{"source":["aws.organizations"]}"#;
+    let event =
+        |reads: bool| serde_json::json!({ "source": "aws.organizations", "detail": { "readOnly": reads } });
+    let good = "Ok: a rule forwards events of policies on ";
+    let unshown =
+        "Problem: rule listening for events of policies on default isn't shown calls that only read";
+    for (bus, shows_reads, reads, expected) in [
+        ("default", true, true, format!("{good}default")),
+        ("default", false, true, unshown.to_owned()),
+        ("default", false, false, format!("{good}default")),
+        ("keeper", false, true, format!("{good}keeper")),
+    ] {
+        let needs =
+            [Listens { what: "events of policies".to_owned(), samples: vec![("Validated", event(reads))] }];
+        let seen = Ok(vec![Rule { shows_reads, ..rule(pattern, true, &[QUEUE]) }]);
+        let findings = rules(&Check::Hub.whole(), bus, &needs, &seen, QUEUE, "deploy it");
+        all_say_what_to_do(&findings);
+        assert_eq!(told(&findings), [expected]);
+    }
 }

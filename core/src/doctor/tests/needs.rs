@@ -19,7 +19,19 @@ fn facts() -> Facts {
         queues: Vec::new(),
         table: None,
         bus: None,
+        organization_access: OrganizationAccess::None,
     }
+}
+
+/// What somebody's role was seen to call, in deployments that are asked about.
+fn called(by: &str, in_deployments: impl Fn(&str) -> bool) -> BTreeSet<&'static str> {
+    let recorded = include_str!("../../../../tests/permissions/calls.txt");
+    let calls = recorded.lines().filter_map(|line| {
+        let mut words = line.split(' ');
+        let (role, deployment) = (words.next()?, words.next()?);
+        (role == by && in_deployments(deployment)).then(|| words.next())?
+    });
+    calls.collect()
 }
 
 fn actions(needs: &[RequiredAction]) -> BTreeSet<&'static str> {
@@ -44,16 +56,6 @@ fn needs_follow_from_who_owns_and_who_copies() {
 /// What the tests saw the function call, and what Lambda does in its role's name.
 #[test]
 fn what_is_asked_for_is_what_is_called() {
-    let recorded = include_str!("../../../../tests/permissions/calls.txt");
-    let called: BTreeSet<&str> = recorded
-        .lines()
-        .filter_map(|line| {
-            let mut words = line.split(' ');
-            let (role, deployment) = (words.next()?, words.next()?);
-            // What the organization's level needs, doctor doesn't ask for: a look that is denied is reported.
-            (role == "function" && !deployment.contains("organization")).then(|| words.next())?
-        })
-        .collect();
     let by_lambda = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
     let arn = |what: &str| Some(format!("arn:aws:{what}"));
     // Nothing is copied where the originals are.
@@ -66,13 +68,48 @@ fn what_is_asked_for_is_what_is_called() {
         queues: arn("sqs:us-east-1:111111111111:events").into_iter().collect(),
         table: arn("dynamodb:us-east-1:111111111111:table/ledger"),
         bus: arn("events:us-east-1:111111111111:event-bus/keeper"),
+        organization_access: OrganizationAccess::Own,
         ..facts()
     };
     let (as_owner, apart) = (everything(hub()), everything(account("222222222222")));
     let asked: BTreeSet<&str> =
         [&as_owner, &apart].into_iter().flat_map(|facts| actions(&of_function(facts))).collect();
-    assert_eq!(asked, called.into_iter().chain(by_lambda).collect());
+    // A policy is created with its tag.
+    let called = called("function", |_| true).into_iter().chain(["organizations:TagResource"]);
+    assert_eq!(asked, called.chain(by_lambda).collect());
     assert!(!actions(&of_function(&as_owner)).contains("bedrock:CreateGuardrail"));
+}
+
+/// The role in the management account, and what is left for the others where there is one.
+#[test]
+fn what_is_asked_for_bedrock_policies_is_what_is_called() {
+    let by_role = OrganizationAccess::Role("GuardrailKeeperOrganization".parse().unwrap());
+    let facts = Facts { organization_access: by_role, ..facts() };
+    let called_by_role = called("organization", |_| true).into_iter().chain(["organizations:TagResource"]);
+    assert_eq!(actions(&of_organization_role(&facts)), called_by_role.collect());
+    let of_the_level = |needs: &[RequiredAction]| {
+        let plain = Facts { organization_access: OrganizationAccess::None, ..facts.clone() };
+        let others: BTreeSet<RequiredAction> =
+            of_function(&plain).into_iter().chain(of_member(&plain, &plain.member)).collect();
+        let more = needs.iter().filter(|need| !others.contains(*need));
+        more.map(|need| format!("{} {}", need.action, need.resource)).collect::<Vec<_>>()
+    };
+    let account = "arn:aws:organizations::111111111111:account/o-exampleorgid";
+    assert_eq!(
+        of_the_level(&of_function(&facts)),
+        [
+            format!("organizations:DescribeEffectivePolicy {account}/111111111111"),
+            "sts:AssumeRole arn:aws:iam::111111111111:role/GuardrailKeeperOrganization".to_owned(),
+        ]
+        .iter()
+        .rev()
+        .cloned()
+        .collect::<Vec<_>>()
+    );
+    assert_eq!(
+        of_the_level(&of_member(&facts, &facts.member)),
+        [format!("organizations:DescribeEffectivePolicy {account}/300000000001")]
+    );
 }
 
 #[test]
