@@ -302,7 +302,7 @@ mod tests {
             organization: "o-exampleorgid".parse().unwrap(),
             management: "111111111111".parse().unwrap(),
             hub: "300000000004".parse().unwrap(),
-            owner: "111111111111".parse().unwrap(),
+            owners: BTreeSet::from(["111111111111".parse().unwrap()]),
             member: "300000000001".parse().unwrap(),
             region: "us-east-1".parse().unwrap(),
             member_role: "Member".parse().unwrap(),
