@@ -85,6 +85,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         copies: false,
         hearing: Hearing::default(),
         organization_access: OrganizationAccess::None,
+        repairs_policy_type: false,
         findings,
     };
     let bar = Bar::new();
@@ -125,6 +126,8 @@ struct Doctor<'a> {
     hearing: Hearing,
     /// With whose credentials the deployed function writes Bedrock policies, as far as that is known by now.
     organization_access: OrganizationAccess,
+    /// Whether it enables their type again where somebody disabled it, as far as that is known by now.
+    repairs_policy_type: bool,
     findings: Vec<Finding>,
 }
 
@@ -351,6 +354,7 @@ impl Doctor<'_> {
             table: hub.table.clone(),
             bus: hub.bus.clone(),
             organization_access: self.organization_access.clone(),
+            repairs_policy_type: self.repairs_policy_type,
             partition,
         })
     }

@@ -410,6 +410,7 @@ mod tests {
                     ),
                     external_id: None,
                     organization_access: Own,
+                    repairs_policy_type: false,
                     ledger: Memory,
                     queues: None,
                     bus: None,
@@ -505,6 +506,7 @@ mod tests {
                         "secret",
                     ),
                     organization_access: None,
+                    repairs_policy_type: false,
                     ledger: File(
                         "/tmp/ledger.json",
                     ),

@@ -20,6 +20,9 @@ impl Doctor<'_> {
         let is_role = matches!(self.settings.organization_access, OrganizationAccess::Role(_));
         let is_asked = is_role || baseline.is_some_and(Baseline::has_organization_level);
         let environment = self.own.environment(function.filter(|_| is_asked)?).await;
+        self.repairs_policy_type = environment.as_ref().is_ok_and(|environment| {
+            environment.get("KEEPER_REPAIR_POLICY_TYPE").is_some_and(|value| value == "yes")
+        });
         let access = environment.and_then(|environment| {
             doctor::access_of_function(&environment).map_err(|text| {
                 let said =

@@ -314,6 +314,7 @@ mod tests {
             table: None,
             bus: None,
             organization_access: OrganizationAccess::Own,
+            repairs_policy_type: false,
         }
     }
 

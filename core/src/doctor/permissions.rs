@@ -52,6 +52,8 @@ pub struct Facts {
     pub bus: Option<String>,
     /// With whose credentials the function writes Bedrock policies.
     pub organization_access: OrganizationAccess,
+    /// Whether it enables their type again where somebody disabled it.
+    pub repairs_policy_type: bool,
 }
 
 const ENFORCEMENT: &[&str] = &[
@@ -150,6 +152,9 @@ pub(super) fn on_bedrock_policies(facts: &Facts) -> Vec<RequiredAction> {
         needs.extend(on(point, ATTACH));
     }
     needs.extend(on(&account, EFFECTIVE));
+    if facts.repairs_policy_type {
+        needs.extend(on(&above[0], &["organizations:EnablePolicyType"]));
+    }
     needs
 }
 

@@ -20,6 +20,7 @@ fn facts() -> Facts {
         table: None,
         bus: None,
         organization_access: OrganizationAccess::None,
+        repairs_policy_type: false,
     }
 }
 
@@ -69,6 +70,7 @@ fn what_is_asked_for_is_what_is_called() {
         table: arn("dynamodb:us-east-1:111111111111:table/ledger"),
         bus: arn("events:us-east-1:111111111111:event-bus/keeper"),
         organization_access: OrganizationAccess::Own,
+        repairs_policy_type: true,
         ..facts()
     };
     let (as_owner, apart) = (everything(hub()), everything(account("222222222222")));
@@ -85,8 +87,15 @@ fn what_is_asked_for_is_what_is_called() {
 fn what_is_asked_for_bedrock_policies_is_what_is_called() {
     let by_role = OrganizationAccess::Role("GuardrailKeeperOrganization".parse().unwrap());
     let facts = Facts { organization_access: by_role, ..facts() };
-    let called_by_role = called("organization", |_| true).into_iter().chain(["organizations:TagResource"]);
-    assert_eq!(actions(&of_organization_role(&facts)), called_by_role.collect());
+    let called_by_role = |repairs: bool| {
+        let deployments = move |deployment: &str| repairs || !deployment.contains("repairs-type");
+        let called = called("organization", deployments).into_iter();
+        called.chain(["organizations:TagResource"]).collect::<BTreeSet<_>>()
+    };
+    for repairs_policy_type in [false, true] {
+        let facts = Facts { repairs_policy_type, ..facts.clone() };
+        assert_eq!(actions(&of_organization_role(&facts)), called_by_role(repairs_policy_type));
+    }
     let of_the_level = |needs: &[RequiredAction]| {
         let plain = Facts { organization_access: OrganizationAccess::None, ..facts.clone() };
         let others: BTreeSet<RequiredAction> =
