@@ -23,6 +23,28 @@ use crate::ids::{AccountId, InvalidId};
 use crate::organization::OrgPath;
 use crate::organization_level::ReadPolicies;
 
+/// Every page of a list, each in its turn: AWS counts pages, not lists.
+macro_rules! paced {
+    ($pace:expr, $pages:expr) => {{
+        let mut pages = $pages;
+        let mut read = Vec::new();
+        loop {
+            $pace.turn().await;
+            match pages.next().await {
+                None => break Ok(read),
+                Some(Err(error)) => break Err(error),
+                Some(Ok(page)) => {
+                    let is_last = page.next_token().is_none();
+                    read.push(page);
+                    if is_last {
+                        break Ok(read);
+                    }
+                }
+            }
+        }
+    }};
+}
+
 /// Every Bedrock policy of an organization.
 #[derive(Clone, Debug, Default)]
 pub struct SeenPolicies {
@@ -129,10 +151,9 @@ impl BedrockPolicyReader {
     /// When Organizations doesn't say.
     pub async fn errors(&self, account: &AccountId) -> Result<Vec<ReportedError>, Failure> {
         const OPERATION: &str = "ListEffectivePolicyValidationErrors";
-        self.paces.effective_policies.turn().await;
         let request = self.client.list_effective_policy_validation_errors().account_id(account.as_str());
         let pages = request.policy_type(EffectivePolicyType::BedrockPolicy).into_paginator().send();
-        let pages = pages.try_collect().await.map_err(|error| failure(OPERATION, &error));
+        let pages = paced!(self.paces.effective_policies, pages).map_err(|error| failure(OPERATION, &error));
         let pages = where_set_up(pages)?.unwrap_or_default();
         let errors = pages
             .iter()
@@ -152,10 +173,9 @@ impl BedrockPolicyReader {
     /// When a page can't be read, or names no account.
     pub async fn frozen(&self) -> Result<Option<BTreeSet<AccountId>>, Failure> {
         const OPERATION: &str = "ListAccountsWithInvalidEffectivePolicy";
-        self.paces.effective_policies.turn().await;
         let request = self.client.list_accounts_with_invalid_effective_policy();
         let pages = request.policy_type(EffectivePolicyType::BedrockPolicy).into_paginator().send();
-        let pages = pages.try_collect().await.map_err(|error| failure(OPERATION, &error));
+        let pages = paced!(self.paces.effective_policies, pages).map_err(|error| failure(OPERATION, &error));
         let Some(pages) = where_set_up(pages)? else { return Ok(None) };
         let ids =
             pages.iter().flat_map(ListAccountsWithInvalidEffectivePolicyOutput::accounts).map(|account| {
@@ -179,9 +199,8 @@ impl BedrockPolicyReader {
     /// When a page can't be read: half a list is none.
     pub async fn listed(&self) -> Result<Option<Vec<NamedPolicy>>, Failure> {
         const OPERATION: &str = "ListPolicies";
-        self.paces.list_policies.turn().await;
         let pages = self.client.list_policies().filter(PolicyType::BedrockPolicy).into_paginator().send();
-        let pages = pages.try_collect().await.map_err(|error| failure(OPERATION, &error));
+        let pages = paced!(self.paces.list_policies, pages).map_err(|error| failure(OPERATION, &error));
         let Some(pages) = where_set_up(pages)? else { return Ok(None) };
         named(OPERATION, pages.iter().flat_map(ListPoliciesOutput::policies)).map(Some)
     }
@@ -192,9 +211,8 @@ impl BedrockPolicyReader {
     /// When a page can't be read, or names nothing that a policy can be attached to.
     pub async fn targets(&self, policy: &PolicyId) -> Result<BTreeSet<AttachPoint>, Failure> {
         const OPERATION: &str = "ListTargetsForPolicy";
-        self.paces.list_policies.turn().await;
         let pages = self.client.list_targets_for_policy().policy_id(policy.as_str()).into_paginator().send();
-        let pages = pages.try_collect().await.map_err(|error| failure(OPERATION, &error))?;
+        let pages = paced!(self.paces.list_policies, pages).map_err(|error| failure(OPERATION, &error))?;
         let targets = pages.iter().flat_map(ListTargetsForPolicyOutput::targets).map(|target| {
             let id = target.target_id().ok_or_else(|| Failure::incomplete(OPERATION, "TargetId"))?;
             id.parse().map_err(|invalid: InvalidId| Failure::rejected(OPERATION, invalid.to_string()))
@@ -290,10 +308,9 @@ impl BedrockPolicyReader {
     /// When a page can't be read, or names no policy.
     pub async fn attached(&self, point: &AttachPoint) -> Result<Vec<NamedPolicy>, Failure> {
         const OPERATION: &str = "ListPoliciesForTarget";
-        self.paces.list_policies.turn().await;
         let request = self.client.list_policies_for_target().target_id(point.to_string());
         let pages = request.filter(PolicyType::BedrockPolicy).into_paginator().send();
-        let pages = pages.try_collect().await.map_err(|error| failure(OPERATION, &error));
+        let pages = paced!(self.paces.list_policies, pages).map_err(|error| failure(OPERATION, &error));
         let pages = where_set_up(pages)?.unwrap_or_default();
         named(OPERATION, pages.iter().flat_map(ListPoliciesForTargetOutput::policies))
     }
