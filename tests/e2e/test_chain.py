@@ -47,7 +47,7 @@ def test_a_baseline_that_is_pushed_guards_everybody_and_nobody_else(quiet, tmp_p
 
     keys = quiet.ledger().keys()
     assert {f"account#{account}" for account in everybody(quiet)} < keys, keys
-    assert {f"readiness#{region}" for region in REGIONS} < keys, keys
+    assert {f"readiness#{OWNER}/{region}" for region in REGIONS} < keys, keys
     applied = [told for told in quiet.outcomes() if told["detail-type"] == "Enforcement Applied"]
     assert {(told["detail"]["account"], told["detail"]["region"]) for told in applied} == {
         (account, region) for account in everybody(quiet) for region in REGIONS
