@@ -134,6 +134,12 @@ pub(super) fn print_look(look: &OrganizationLook, now: Timestamp) {
     }
     if !look.left.is_empty() {
         output::print(format_args!("{} left to be written", counted(look.left.len(), "step")));
+        for step in look.left.iter().take(EXAMPLES) {
+            output::print(format_args!("        {step}"));
+        }
+        if look.left.len() > EXAMPLES {
+            output::print("        …");
+        }
     }
     if look.frozen_count > 0 {
         let named: Vec<&str> = look.frozen.iter().take(EXAMPLES).map(AccountId::as_str).collect();

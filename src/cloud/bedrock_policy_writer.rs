@@ -11,7 +11,7 @@ use super::pace::Paces;
 use super::{Cloud, Session};
 use crate::bedrock_policy::{AttachPoint, OwnDocument, PolicyId, PolicyPart};
 use crate::failure::Failure;
-use crate::ids::{InvalidId, ParentId};
+use crate::ids::InvalidId;
 
 /// The key of the tag that the keeper's policies carry. Its role may change and attach only policies with this tag.
 pub const OWN_POLICY_TAG: &str = "guardrail-keeper";
@@ -115,20 +115,6 @@ impl BedrockPolicyWriter {
         let request = self.client.delete_policy().policy_id(policy.as_str());
         request.send().await.map_err(|error| failure("DeletePolicy", &error))?;
         Ok(())
-    }
-
-    /// Enables the type of Bedrock policies on the root. It is no failure that it is enabled already.
-    ///
-    /// # Errors
-    /// When Organizations refuses it.
-    pub async fn enable_type(&self, root: &ParentId) -> Result<(), Failure> {
-        self.paces.write_policies.turn().await;
-        let request = self.client.enable_policy_type().root_id(root.as_str());
-        match request.policy_type(PolicyType::BedrockPolicy).send().await {
-            Ok(_) => Ok(()),
-            Err(error) if is_so_already(&error) => Ok(()),
-            Err(error) => Err(failure("EnablePolicyType", &error)),
-        }
     }
 
     /// Tags a policy as the keeper's: its role may change and attach only policies with this tag.

@@ -1,5 +1,6 @@
-//! Organizations: whether policies of type `BEDROCK_POLICY` are enabled in the root, and enabling them. For a person at a
-//! terminal; the function has no use for it, and no role of the templates may do it. Nothing here disables a type.
+//! Organizations: whether policies of type `BEDROCK_POLICY` are enabled in the root, and enabling them: for a
+//! person at a terminal, and for the function where the deployment has it repair a disabled type. Nothing here disables a
+//! type.
 
 use aws_sdk_organizations::Client;
 use aws_sdk_organizations::operation::list_roots::ListRootsOutput;

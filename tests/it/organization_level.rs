@@ -207,6 +207,8 @@ async fn another_version_is_written_in_place() {
     // It changes more than one account, so it waits for a person.
     let level = swept(&world).await;
     assert_eq!(codes(&level), ["not_approved"]);
+    // Whoever approves reads what is approved, also where only the keeper may read policies.
+    assert!(level["left"].as_array().is_some_and(|steps| !steps.is_empty()), "{level}");
     assert_eq!(given(&world, PAYMENTS, US).as_deref(), Some("usbase1a2b3c:1"));
     world.approve().await;
     world.server.clear_calls();
@@ -508,19 +510,21 @@ async fn a_person_reads_what_would_be_written_and_how_it_stands() {
         &level_of(&ran.out),
         expect![[r#"
 
-        held [not_approved] it changes more than may be changed without an approval: 4 accounts; 0 added, 12 replaced, 0 released
-             12 differs
-                300000000001/ap-southeast-2 differs: weaker: identifier is "arn:aws:bedrock:ap-southeast-2:111111111111:guardrail/apbase1a2b3c:1", not "arn:aws:bedrock:ap-southeast-2:111111111111:guardrail/apbase1a2b3c:2"
-                300000000001/eu-west-1 differs: weaker: identifier is "arn:aws:bedrock:eu-west-1:111111111111:guardrail/eubase1a2b3c:1", not "arn:aws:bedrock:eu-west-1:111111111111:guardrail/eubase1a2b3c:2"
-                300000000001/us-east-1 differs: weaker: identifier is "arn:aws:bedrock:us-east-1:111111111111:guardrail/usbase1a2b3c:1", not "arn:aws:bedrock:us-east-1:111111111111:guardrail/usbase1a2b3c:2"
-                300000000002/ap-southeast-2 differs: weaker: identifier is "arn:aws:bedrock:ap-southeast-2:111111111111:guardrail/apbase1a2b3c:1", not "arn:aws:bedrock:ap-southeast-2:111111111111:guardrail/apbase1a2b3c:2"
-                300000000002/eu-west-1 differs: weaker: identifier is "arn:aws:bedrock:eu-west-1:111111111111:guardrail/eubase1a2b3c:1", not "arn:aws:bedrock:eu-west-1:111111111111:guardrail/eubase1a2b3c:2"
-                300000000002/us-east-1 differs: weaker: identifier is "arn:aws:bedrock:us-east-1:111111111111:guardrail/usbase1a2b3c:1", not "arn:aws:bedrock:us-east-1:111111111111:guardrail/usbase1a2b3c:2"
-                300000000003/ap-southeast-2 differs: weaker: identifier is "arn:aws:bedrock:ap-southeast-2:111111111111:guardrail/apbase1a2b3c:1", not "arn:aws:bedrock:ap-southeast-2:111111111111:guardrail/apbase1a2b3c:2"
-                300000000003/eu-west-1 differs: weaker: identifier is "arn:aws:bedrock:eu-west-1:111111111111:guardrail/eubase1a2b3c:1", not "arn:aws:bedrock:eu-west-1:111111111111:guardrail/eubase1a2b3c:2"
-                300000000003/us-east-1 differs: weaker: identifier is "arn:aws:bedrock:us-east-1:111111111111:guardrail/usbase1a2b3c:1", not "arn:aws:bedrock:us-east-1:111111111111:guardrail/usbase1a2b3c:2"
-                300000000004/ap-southeast-2 differs: weaker: identifier is "arn:aws:bedrock:ap-southeast-2:111111111111:guardrail/apbase1a2b3c:1", not "arn:aws:bedrock:ap-southeast-2:111111111111:guardrail/apbase1a2b3c:2"
-    "#]],
+            held [not_approved] it changes more than may be changed without an approval: 4 accounts; 0 added, 12 replaced, 0 released
+            1 step left to be written
+                    update p-j8l6ycjhtq, ap-southeast-2: apbase1a2b3c:2, eu-west-1: eubase1a2b3c:2, us-east-1: usbase1a2b3c:2
+                 12 differs
+                    300000000001/ap-southeast-2 differs: weaker: identifier is "arn:aws:bedrock:ap-southeast-2:111111111111:guardrail/apbase1a2b3c:1", not "arn:aws:bedrock:ap-southeast-2:111111111111:guardrail/apbase1a2b3c:2"
+                    300000000001/eu-west-1 differs: weaker: identifier is "arn:aws:bedrock:eu-west-1:111111111111:guardrail/eubase1a2b3c:1", not "arn:aws:bedrock:eu-west-1:111111111111:guardrail/eubase1a2b3c:2"
+                    300000000001/us-east-1 differs: weaker: identifier is "arn:aws:bedrock:us-east-1:111111111111:guardrail/usbase1a2b3c:1", not "arn:aws:bedrock:us-east-1:111111111111:guardrail/usbase1a2b3c:2"
+                    300000000002/ap-southeast-2 differs: weaker: identifier is "arn:aws:bedrock:ap-southeast-2:111111111111:guardrail/apbase1a2b3c:1", not "arn:aws:bedrock:ap-southeast-2:111111111111:guardrail/apbase1a2b3c:2"
+                    300000000002/eu-west-1 differs: weaker: identifier is "arn:aws:bedrock:eu-west-1:111111111111:guardrail/eubase1a2b3c:1", not "arn:aws:bedrock:eu-west-1:111111111111:guardrail/eubase1a2b3c:2"
+                    300000000002/us-east-1 differs: weaker: identifier is "arn:aws:bedrock:us-east-1:111111111111:guardrail/usbase1a2b3c:1", not "arn:aws:bedrock:us-east-1:111111111111:guardrail/usbase1a2b3c:2"
+                    300000000003/ap-southeast-2 differs: weaker: identifier is "arn:aws:bedrock:ap-southeast-2:111111111111:guardrail/apbase1a2b3c:1", not "arn:aws:bedrock:ap-southeast-2:111111111111:guardrail/apbase1a2b3c:2"
+                    300000000003/eu-west-1 differs: weaker: identifier is "arn:aws:bedrock:eu-west-1:111111111111:guardrail/eubase1a2b3c:1", not "arn:aws:bedrock:eu-west-1:111111111111:guardrail/eubase1a2b3c:2"
+                    300000000003/us-east-1 differs: weaker: identifier is "arn:aws:bedrock:us-east-1:111111111111:guardrail/usbase1a2b3c:1", not "arn:aws:bedrock:us-east-1:111111111111:guardrail/usbase1a2b3c:2"
+                    300000000004/ap-southeast-2 differs: weaker: identifier is "arn:aws:bedrock:ap-southeast-2:111111111111:guardrail/apbase1a2b3c:1", not "arn:aws:bedrock:ap-southeast-2:111111111111:guardrail/apbase1a2b3c:2"
+        "#]],
     );
     let ran = terminal(&world).run(&["status", "--recorded", "--output", "json"]).await;
     let told: Value = serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error} in {ran}"));

@@ -8,7 +8,7 @@ use super::reading::{DECIDING_SECONDS, Reading};
 use crate::baseline::{Baseline, Mode};
 use crate::bedrock_policy::{
     OrganizationDecision, OrganizationHold, OrganizationLevel, OrganizationWants, PolicyId, PolicyPart,
-    decide,
+    SafeSteps, decide,
 };
 use crate::engine::inherited::inherited_by_record;
 use crate::engine::{Deadline, Keeper};
@@ -42,6 +42,21 @@ pub(super) async fn decision(
     }
     let inherited = inherited_by_record(keeper).await?;
     Ok(Some(decided_by(keeper, followed, view, (is_approved, is_repair), inherited)))
+}
+
+/// The steps that wait for nothing but a person's approval, so that people see what they approve.
+pub(super) async fn steps_to_approve(
+    keeper: &Keeper,
+    followed: &EffectiveBaseline,
+    view: &LevelView,
+    holds: &[OrganizationHold],
+) -> Result<Option<SafeSteps>, NotLooked> {
+    let [OrganizationHold::NotApproved(_)] = holds else { return Ok(None) };
+    let inherited = inherited_by_record(keeper).await?;
+    match decided_by(keeper, followed, view, (true, false), inherited) {
+        OrganizationDecision::Write(steps) | OrganizationDecision::WouldWrite(steps) => Ok(Some(steps)),
+        OrganizationDecision::NothingToWrite | OrganizationDecision::Held(_) => Ok(None),
+    }
 }
 
 fn decided_by(
@@ -148,10 +163,8 @@ async fn foreseen(
     report.holds = view.holds.iter().map(RecordedHold::from).collect();
     if let OrganizationDecision::Held(holds) = &decided {
         report.holds.extend(holds.iter().map(RecordedHold::from));
-        if let [OrganizationHold::NotApproved(_)] = holds.as_slice() {
-            let inherited = inherited_by_record(keeper).await.map_err(|error| error.to_string())?;
-            decided = decided_by(keeper, &followed, &view, (true, report.is_repair), inherited);
-        }
+        let steps = steps_to_approve(keeper, &followed, &view, holds).await.map_err(in_words)?;
+        decided = steps.map_or(decided, OrganizationDecision::Write);
     }
     match decided {
         OrganizationDecision::Write(steps) | OrganizationDecision::WouldWrite(steps) => {

@@ -12,6 +12,7 @@ use tracing::warn;
 use super::NotLooked;
 use super::looking::LevelView;
 use crate::baseline::{Baseline, Mode};
+use crate::cloud::EnablingAnswer;
 use crate::engine::Keeper;
 use crate::engine::accounts::{head, place};
 use crate::failure::Failure;
@@ -62,8 +63,11 @@ pub(super) async fn enable_again(
         return Err(NotLooked::Because("the organization's root is not known".to_owned()));
     };
     warn!("somebody disabled Bedrock policies in the organization: they are enabled again on {root}");
-    match keeper.cloud.bedrock_policy_writer(&view.session).enable_type(&root).await {
-        Ok(()) => {}
+    match keeper.cloud.policy_types(&view.session).enable(&root).await {
+        Ok(EnablingAnswer::Begun) => {}
+        Ok(EnablingAnswer::NeedsTrustedAccess(text)) => {
+            return Ok(PolicyTypeRepair::Refused(Failure::rejected("EnablePolicyType", text)));
+        }
         Err(failure) if failure.category.is_worth_waiting() => return Err(failure.into()),
         Err(failure) => return Ok(PolicyTypeRepair::Refused(failure)),
     }

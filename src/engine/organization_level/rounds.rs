@@ -1,7 +1,7 @@
 //! The rounds of one task: look, decide, write, and look once more.
 
 use super::NotLooked;
-use super::deciding::{decision, is_all_there, is_approved};
+use super::deciding::{decision, is_all_there, is_approved, steps_to_approve};
 use super::looking::{Keeps, LevelView, LookOutcome, look, nothing_seen};
 use super::policy_type::{PolicyTypeRepair, enable_again, refused_to_enable};
 use super::reading::Reading;
@@ -138,7 +138,13 @@ async fn decided(
                 && followed.is_present()
                 && is_all_there(keeper, followed, &view);
         }
-        OrganizationDecision::Held(holds) => report.holds.extend(holds.iter().map(RecordedHold::from)),
+        OrganizationDecision::Held(holds) => {
+            if let Some(steps) = steps_to_approve(keeper, followed, &view, &holds).await? {
+                report.left = steps.steps().iter().map(ToString::to_string).collect();
+                report.extent = steps.extent();
+            }
+            report.holds.extend(holds.iter().map(RecordedHold::from));
+        }
         OrganizationDecision::WouldWrite(steps) => {
             report.left = steps.steps().iter().map(ToString::to_string).collect();
             report.extent = steps.extent();
